@@ -1,0 +1,94 @@
+"""What a checked configuration is: frozen objects, with nothing left to validate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from historian.model.scan import ScanGroup
+from historian.model.tag import Tag
+
+
+@dataclass(frozen=True, slots=True)
+class ScanClass:
+    """A rate with its phase.  Scans start at ``k * rate_us + phase_us`` after 1970 UTC."""
+
+    name: str
+    rate_us: int
+    phase_us: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSettings:
+    """Where the store is and when the buffer goes to the archive."""
+
+    path: Path
+    commit_us: int = 1_000_000
+    flush_rows: int = 1_000_000
+    flush_us: int = 300_000_000
+    memory_limit_bytes: int = 256 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class ModbusSource:
+    """One Modbus device.  ``host`` and ``port`` of a TCP connection, ``unit`` 0 to 255."""
+
+    name: str
+    url: str
+    host: str
+    port: int
+    unit: int = 1
+    timeout_us: int = 1_000_000
+    max_registers: int = 125
+    max_bits: int = 2000
+    max_gap: int = 16
+
+
+TimestampChoice: TypeAlias = Literal["source", "server", "arrival"]
+
+
+@dataclass(frozen=True, slots=True)
+class OpcUaSource:
+    """One OPC UA server.  The password comes from the environment or a file, never from the configuration."""
+
+    name: str
+    url: str
+    mode: Literal["poll"] = "poll"
+    timeout_us: int = 4_000_000
+    user: str | None = None
+    password_env: str | None = None
+    password_file: Path | None = None
+    timestamps: TimestampChoice = "source"
+    max_skew_us: int = 10_000_000
+
+
+SourceSettings: TypeAlias = ModbusSource | OpcUaSource
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """A configuration that checks.  ``tags`` in the order of the tag lists."""
+
+    path: Path
+    store: StoreSettings
+    scan_classes: Mapping[str, ScanClass]
+    sources: Mapping[str, SourceSettings]
+    tags: tuple[Tag, ...]
+    future_limit_us: int = 600_000_000
+    past_limit_us: int = 10 * 366 * 86_400_000_000
+
+    def groups(self) -> tuple[ScanGroup, ...]:
+        """The scan groups, numbered from 0: sources in their order, and within a source the scan classes in theirs."""
+        members: dict[tuple[str, str], list[Tag]] = {}
+        for tag in self.tags:
+            members.setdefault((tag.source, tag.scan_class), []).append(tag)
+        keys = [(source, name) for source in self.sources for name in self.scan_classes if (source, name) in members]
+        return tuple(
+            ScanGroup(
+                number, source, name,
+                self.scan_classes[name].rate_us, self.scan_classes[name].phase_us, tuple(members[source, name]),
+            )
+            for number, (source, name) in enumerate(keys)
+        )

@@ -1,0 +1,48 @@
+"""What a collector delivers: one reading of every tag of a scan group.
+
+A scan group is the tags of one source that are read at one rate; each tag has a fixed place in it, its lane.  A collector
+knows lanes, the pipeline turns them into tag identifiers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from historian.model.samples import FloatArray, Int64Array, UInt32Array
+from historian.model.tag import Tag
+
+
+@dataclass(frozen=True, slots=True)
+class ScanGroup:
+    """The tags of one source read at one rate.  ``number`` is its place in the running configuration."""
+
+    number: int
+    source: str
+    scan_class: str
+    rate_us: int
+    phase_us: int
+    tags: tuple[Tag, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """One reading of all lanes of a group, as the device gave it: raw values, before scaling.
+
+    ``time_us`` int64[n], ``value`` float64[n] (NaN for text and where there is no value), ``status`` uint32[n];
+    ``exact`` and ``text`` by lane, as in :class:`~historian.model.samples.Samples`.
+    ``arrival_us`` is when the reading was complete by our own clock; ``answered`` is False when the source gave no
+    answer at all, so that the scan says nothing but that.
+    """
+
+    group: int
+    arrival_us: int
+    time_us: Int64Array
+    value: FloatArray
+    status: UInt32Array
+    exact: Mapping[int, int] = field(default_factory=dict)
+    text: Mapping[int, str] = field(default_factory=dict)
+    answered: bool = True
+
+    def __len__(self) -> int:
+        return len(self.time_us)

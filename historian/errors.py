@@ -5,6 +5,7 @@
     HistorianError                 the root; the command line prints it and exits with ``exit_code``
     ├── UsageError                 (ValueError)   the request itself is wrong: an unknown tag, times the wrong way round
     │   ├── ConfigurationError                    faults of configuration files, each with its place
+    │   ├── UnusableValueError                    one text of a configuration or a command that cannot be read
     │   └── QueryError                            DuckDB refused the SQL; its message and the place
     ├── StoreError                                the store cannot do what was asked
     │   ├── StoreNotFoundError     (FileNotFoundError)
@@ -67,6 +68,23 @@ class ConfigurationError(UsageError):
         count = len(self.faults)
         lines = "\n".join(f"  {fault}" for fault in self.faults)
         super().__init__(f"cannot use the configuration, {count} fault{'s' if count != 1 else ''}:\n{lines}")
+
+
+class UnusableValueError(UsageError):
+    """A text that a person wrote cannot be read as what it should be: a duration, an address, a deviation.
+
+    Carries the parts of a :class:`Fault` but the place, which only the caller knows.
+    """
+
+    def __init__(self, got: str, wanted: str, hint: str = "") -> None:
+        self.got = got
+        self.wanted = wanted
+        self.hint = hint
+        super().__init__(f"got {got}, wanted {wanted}" + (f" ({hint})" if hint else ""))
+
+    def at(self, place: str) -> Fault:
+        """The same as a fault at ``place``."""
+        return Fault(place, self.got, self.wanted, self.hint)
 
 
 class QueryError(UsageError):

@@ -52,7 +52,9 @@ class Tag:
     """One point of a source.
 
     ``address`` is the text of the configuration; the collector of the source's protocol has parsed and checked it
-    before (``historian.config``).  ``value_type`` is None until an OPC UA server has told it.  ``scale`` and ``offset``
+    before (``historian.config``).  ``type_text`` is the type as configured, with what only the protocol needs to know
+    (``float32:CDAB``, ``string:16``, ``bcd16``; empty for the default of the address); ``value_type`` is what it means
+    for everyone else, None until an OPC UA server has told it.  ``scale`` and ``offset``
     give engineering units: raw * scale + offset.  ``enumeration`` maps codes to texts.
     """
 
@@ -71,6 +73,7 @@ class Tag:
     exception: ExceptionSettings = ExceptionSettings()
     compression: CompressionSettings = CompressionSettings()
     enumeration: Mapping[int, str] | None = None
+    type_text: str = ""
 
     @property
     def is_step(self) -> bool:

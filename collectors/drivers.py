@@ -1,0 +1,18 @@
+"""From a source's settings to the driver of its protocol: the one place that knows which protocols there are."""
+
+from __future__ import annotations
+
+from collectors.driver import Driver
+from historian.config.settings import ModbusSource, SourceSettings
+from historian.model.clock import Clock
+
+
+def make_driver(source: SourceSettings, clock: Clock) -> Driver:
+    """The driver of ``source``, not connected.  Imports the protocol's library only here, when it is needed."""
+    if isinstance(source, ModbusSource):
+        from collectors.modbus.driver import ModbusDriver  # noqa: PLC0415 - pymodbus costs start-up time
+
+        return ModbusDriver(source, clock)
+    from collectors.opcua.driver import OpcUaDriver  # noqa: PLC0415 - asyncua costs start-up time
+
+    return OpcUaDriver(source, clock)

@@ -11,6 +11,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 import pytest_asyncio
+
 from support import leaks
 from support.fake_clock import FakeClock
 
@@ -41,7 +42,7 @@ def nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
 async def no_task_left() -> AsyncIterator[None]:
     """Fail an asynchronous test that leaves a task running, instead of letting the loop's end cancel it in silence."""
     yield
-    left = sorted(str(task.get_coro()) for task in await leaks.remaining_tasks())
+    left = sorted(leaks.task_name(task) for task in await leaks.remaining_tasks())
     if left:
         pytest.fail(f"tasks left running: {', '.join(left)}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -11,63 +12,63 @@ import pytest
 
 TESTS = Path(__file__).parent
 
-LEAKS = {
-    "task": """
-        import asyncio
+INNER = """
+import asyncio, subprocess, sys, threading
 
-        async def test_leaks():
-            test_leaks.task = asyncio.ensure_future(asyncio.Event().wait())
-        """,
-    "thread": """
-        import threading
+async def test_task():
+    test_task.task = asyncio.ensure_future(asyncio.Event().wait())
 
-        def test_leaks():
-            threading.Thread(target=threading.Event().wait, name="forgotten", daemon=True).start()
-        """,
-    "process": """
-        import subprocess, sys
+def test_thread():
+    threading.Thread(target=threading.Event().wait, name="forgotten", daemon=True).start()
 
-        def test_leaks():
-            line = [sys.executable, "-c", "input()  # forgotten"]
-            test_leaks.child = subprocess.Popen(line, stdin=subprocess.PIPE)
-        """,
-    "nothing": """
-        import asyncio, subprocess, sys, threading
+def test_process():
+    test_process.child = subprocess.Popen([sys.executable, "-c", "input()  # forgotten"], stdin=subprocess.PIPE)
 
-        async def test_leaks_nothing():
-            threading.Thread(target=print).start()
-            subprocess.run([sys.executable, "-c", ""], check=True)
-            await asyncio.create_task(asyncio.sleep(0))
-            await asyncio.to_thread(print)
-        """,
-}
+async def test_tidy():
+    threading.Thread(target=print).start()
+    subprocess.run([sys.executable, "-c", ""], check=True)
+    await asyncio.create_task(asyncio.sleep(0))
+    await asyncio.to_thread(print)
+"""
+
+SETTINGS = """
+[pytest]
+asyncio_mode = auto
+asyncio_default_fixture_loop_scope = function
+pythonpath = .
+addopts = --import-mode=importlib -p no:cacheprovider -p no:xdist -rA
+"""
 
 
-def run(folder: Path, body: str) -> subprocess.CompletedProcess[str]:
-    shutil.copy(TESTS / "conftest.py", folder)
+@pytest.fixture(scope="module")
+def report(tmp_path_factory) -> list[str]:
+    """The summary lines of a run of leaking tests under our conftest, with less patience than there."""
+    folder = tmp_path_factory.mktemp("leaks")
     shutil.copytree(TESTS / "support", folder / "support")
-    lines = [line.removeprefix(" " * 8) for line in body.splitlines()]
-    (folder / "test_inner.py").write_text("\n".join(lines) + "\n")
-    (folder / "pytest.ini").write_text(
-        "[pytest]\nasyncio_mode = auto\npythonpath = .\naddopts = --import-mode=importlib\n"
-    )
-    line = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", str(folder)]
-    return subprocess.run(line, cwd=folder, capture_output=True, text=True, timeout=50, check=False)
+    shutil.copy(TESTS / "conftest.py", folder)
+    patient = (TESTS / "support" / "leaks.py").read_text()
+    hasty = patient.replace("GRACE_S = 2.0", "GRACE_S = 0.3")
+    assert hasty != patient
+    (folder / "support" / "leaks.py").write_text(hasty)
+    (folder / "test_inner.py").write_text(INNER)
+    (folder / "pytest.ini").write_text(SETTINGS)
+    line = [sys.executable, "-m", "pytest", str(folder)]
+    wide = os.environ | {"COLUMNS": "1000"}  # or the summary is cut
+    result = subprocess.run(line, cwd=folder, env=wide, capture_output=True, text=True, timeout=50, check=False)
+    assert result.returncode == 1, result.stdout + result.stderr
+    return [line for line in result.stdout.splitlines() if "test_inner.py::" in line]
 
 
 @pytest.mark.parametrize(
-    ("kind", "said"),
-    [("task", "tasks left running"), ("thread", "thread forgotten"), ("process", "# forgotten")],
+    ("test", "said"), [("task", "(Event.wait)"), ("thread", "thread forgotten"), ("process", "# forgotten")]
 )
-def test_leak_is_named_and_fails(tmp_path, kind, said):
-    if kind == "process" and sys.platform != "linux":
+def test_leak_is_named_and_fails(report, test, said):
+    if test == "process" and sys.platform != "linux":
         pytest.skip("only Linux tells which processes somebody started without multiprocessing")
-    result = run(tmp_path, LEAKS[kind])
-    assert result.returncode == 1
-    assert "left running" in result.stdout
-    assert said in result.stdout
+    errors = [line for line in report if line.startswith("ERROR") and f"::test_{test} " in line]
+    assert len(errors) == 1
+    assert said in errors[0]
 
 
-def test_tidy_test_passes(tmp_path):
-    result = run(tmp_path, LEAKS["nothing"])
-    assert result.returncode == 0, result.stdout
+def test_tidy_test_passes(report):
+    assert [line for line in report if "test_tidy" in line] == ["PASSED test_inner.py::test_tidy"]

@@ -85,3 +85,9 @@ async def remaining_tasks() -> set[asyncio.Task[object]]:
         return set()
     _, pending = await asyncio.wait(others, timeout=GRACE_S)
     return pending
+
+
+def task_name(task: asyncio.Task[object]) -> str:
+    """The task's name and the coroutine it runs."""
+    coroutine = task.get_coro()
+    return f"{task.get_name()} ({getattr(coroutine, '__qualname__', coroutine)})"

@@ -25,7 +25,7 @@ class StoreSettings:
     """Where the store is and when the buffer goes to the archive."""
 
     path: Path
-    commit_us: int = 1_000_000
+    commit_us: int = 500_000
     flush_rows: int = 1_000_000
     flush_us: int = 300_000_000
     memory_limit_bytes: int = 256 * 1024 * 1024

@@ -1,0 +1,250 @@
+"""One source under supervision: its connection, its scan groups, its back-off and its health.
+
+Protocol-free: a :class:`~collectors.driver.Driver` does the talking.  Sources never wait for one another, because each has
+a runner of its own.  A source that does not answer turns all its tags Bad at once, is tried again with growing delays, and
+comes back by itself; scans of groups that are not connected say so on every due time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import numpy as np
+
+from collectors.backoff import Backoff
+from collectors.driver import Driver, ReadPlan
+from collectors.health import SourceHealth, count_bad
+from collectors.schedule import ScanGrid, Timer
+from collectors.sink import Sink
+from historian.errors import SourceError, SourceUnavailableError
+from historian.model.clock import US_PER_S
+from historian.model.scan import Scan, ScanGroup
+from historian.model.status import BAD_COMMUNICATION_ERROR, BAD_INTERNAL_ERROR
+
+_log = logging.getLogger("historian.collectors")
+
+READ_AT_ONCE_US: Final = 2 * US_PER_S
+"""A group due later than this after a connect is read at once, so that slow tags do not stay unknown for their period."""
+
+RESTART_US: Final = US_PER_S
+"""Pause before a runner that ended by a fault of our own is started again."""
+
+
+class SourceRunner:
+    """Collects one source's groups until cancelled; never ends by itself and never raises for a fault of the source."""
+
+    def __init__(
+        self,
+        name: str,
+        make_driver: Callable[[], Driver],
+        groups: Sequence[ScanGroup],
+        sink: Sink,
+        timer: Timer,
+        health: SourceHealth,
+        backoff: Backoff | None = None,
+    ) -> None:
+        self.name = name
+        self.health = health
+        self._make_driver = make_driver
+        self._groups = tuple(groups)
+        self._sink = sink
+        self._timer = timer
+        self._backoff = backoff or Backoff()
+        self._driver: Driver | None = None
+        self._plans: dict[int, ReadPlan] = {}
+        self._turn = asyncio.Lock()
+        self._lost = asyncio.Event()
+        self._silent = False
+        self._status: int | None = None
+        self._bad_by_group: dict[int, int] = {}
+        health.points = sum(len(group.tags) for group in groups)
+
+    async def run(self) -> None:
+        """Connect, keep connected and scan, until cancelled; the connection is closed on the way out."""
+        grids = {group.number: self._grid(group) for group in self._groups}
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._keep_connected(grids), name=f"{self.name}: connection")
+                for group in self._groups:
+                    name = f"{self.name}: {group.scan_class}"
+                    tasks.create_task(self._scan_forever(group, grids[group.number]), name=name)
+        finally:
+            await self._disconnect()
+
+    def _grid(self, group: ScanGroup) -> ScanGrid:
+        return ScanGrid.anchored(self._timer.clock, group.rate_us, group.phase_us)
+
+    # -- the connection ------------------------------------------------------------------------------------------
+
+    async def _keep_connected(self, grids: dict[int, ScanGrid]) -> None:
+        while True:
+            delay_us = int(self._backoff.next_s() * US_PER_S)
+            await self._timer.sleep_until(self._timer.clock.monotonic_us() + delay_us)
+            if await self._connect():
+                await self._read_slow_groups(grids)
+                await self._lost.wait()
+            await self._disconnect()
+
+    async def _connect(self) -> bool:
+        self._lost.clear()
+        driver = self._driver = self._make_driver()
+        try:
+            await driver.connect()
+            self._sink.types_resolved(await driver.resolve(self._groups))
+            plans = {group.number: await driver.plan(group) for group in self._groups}
+        except Exception as error:  # noqa: BLE001 - last line of defence: whatever a driver does, the source is retried
+            self._fail(error)
+            return False
+        self._plans = plans
+        self.health.state = "connected"
+        return True
+
+    async def _read_slow_groups(self, grids: dict[int, ScanGrid]) -> None:
+        for group in self._groups:
+            grid, now = grids[group.number], self._timer.clock.monotonic_us()
+            if grid.due_us(grid.index_after(now)) - now > READ_AT_ONCE_US:
+                await self._scan(group)
+
+    async def _disconnect(self) -> None:
+        driver, self._driver, self._plans = self._driver, None, {}
+        if driver is not None:
+            await driver.close()
+
+    def _fail(self, error: Exception) -> None:
+        """The connection is of no use any more: say so once, and turn every tag of the source Bad now."""
+        self._status = _status_of(error)
+        self._plans = {}
+        self.health.errors += 1
+        self.health.state = "failed"
+        self.health.last_error = str(error) or type(error).__name__
+        self._lost.set()
+        if not isinstance(error, SourceError):
+            _log.error("%s: a fault in the collector itself; the source is tried again", self.name, exc_info=error)
+        if not self._silent:
+            self._silent = True
+            self._sink.event("lost", self.name, self.health.last_error)
+            for group in self._groups:
+                self._send_bad(group)
+
+    # -- the scans -----------------------------------------------------------------------------------------------
+
+    async def _scan_forever(self, group: ScanGroup, grid: ScanGrid) -> None:
+        index = grid.index_after(self._timer.clock.monotonic_us())
+        while True:
+            due_us = grid.due_us(index)
+            await self._timer.sleep_until(due_us)
+            self._note_lateness(due_us)
+            await self._scan(group)
+            following = max(grid.index_after(self._timer.clock.monotonic_us()), index + 1)
+            self.health.overruns += following - index - 1
+            index = following
+
+    async def _scan(self, group: ScanGroup) -> None:
+        if group.number not in self._plans:
+            self._send_bad(group)
+            return
+        async with self._turn:
+            # The connection may have been lost while another group had its turn.
+            plan = self._plans.get(group.number)
+            if plan is None or self._driver is None:
+                self._send_bad(group)
+                return
+            await self._read(group, self._driver, plan)
+
+    async def _read(self, group: ScanGroup, driver: Driver, plan: ReadPlan) -> None:
+        clock = self._timer.clock
+        started_us = clock.monotonic_us()
+        try:
+            reading = await driver.read(group, plan)
+        except Exception as error:  # noqa: BLE001 - last line of defence: a fault of one source must not stop the others
+            if self._driver is driver:
+                self._fail(error)
+            return
+        scan = Scan(
+            group.number, clock.wall_us(), reading.time_us, reading.value, reading.status, reading.exact, reading.text
+        )
+        self._note_reading(scan, clock.monotonic_us() - started_us)
+        self._sink.accept(scan)
+
+    def _send_bad(self, group: ScanGroup) -> None:
+        """Say that there was no answer; nothing before the first attempt has failed, for then nothing is known yet."""
+        if self._status is None:
+            return
+        count, now_us = len(group.tags), self._timer.clock.wall_us()
+        self._bad_by_group[group.number] = count
+        self._note_points()
+        self._sink.accept(
+            Scan(
+                group.number,
+                now_us,
+                np.full(count, now_us, np.int64),
+                np.full(count, np.nan),
+                np.full(count, self._status, np.uint32),
+                answered=False,
+            )
+        )
+
+    # -- the figures ---------------------------------------------------------------------------------------------
+
+    def _note_lateness(self, due_us: int) -> None:
+        lateness_ms = (self._timer.clock.monotonic_us() - due_us) / 1000
+        self.health.lateness_ms = lateness_ms
+        self.health.lateness_max_ms = max(self.health.lateness_max_ms, lateness_ms)
+
+    def _note_reading(self, scan: Scan, latency_us: int) -> None:
+        health = self.health
+        health.scans += 1
+        health.latency_ms = latency_us / 1000
+        health.latency_max_ms = max(health.latency_max_ms, health.latency_ms)
+        self._bad_by_group[scan.group] = count_bad(scan.status)
+        self._note_points()
+        if self._bad_by_group[scan.group] < len(scan):
+            health.last_good_us = scan.arrival_us
+        self._backoff.reset()
+        self._status = None
+        if self._silent:
+            self._silent = False
+            health.reconnects += 1
+            self._sink.event("recovered", self.name, f"{health.url} answers again")
+
+    def _note_points(self) -> None:
+        seen = sum(len(group.tags) for group in self._groups if group.number in self._bad_by_group)
+        self.health.bad = sum(self._bad_by_group.values())
+        self.health.good = seen - self.health.bad
+        self.health.updated_us = self._timer.clock.wall_us()
+
+
+def _status_of(error: Exception) -> int:
+    match error:
+        case SourceUnavailableError():
+            return error.status
+        case SourceError():
+            return BAD_COMMUNICATION_ERROR
+        case _:
+            return BAD_INTERNAL_ERROR
+
+
+async def run_sources(runners: Sequence[SourceRunner], stop: asyncio.Event, timer: Timer) -> None:
+    """Collect from all sources until ``stop`` is set, then close every connection."""
+    tasks = [asyncio.create_task(_supervise(runner, timer), name=runner.name) for runner in runners]
+    try:
+        await stop.wait()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _supervise(runner: SourceRunner, timer: Timer) -> None:
+    """Start a runner again that ended by a fault of our own; the other sources go on meanwhile."""
+    while True:
+        try:
+            await runner.run()
+        except Exception as error:  # noqa: BLE001 - last line of defence: no task of a source may die in silence
+            runner.health.errors += 1
+            runner.health.last_error = f"fault in the collector itself: {error!r}"
+            _log.error("%s: a fault in the collector itself; the source is started again", runner.name, exc_info=error)
+        await timer.sleep_until(timer.clock.monotonic_us() + RESTART_US)

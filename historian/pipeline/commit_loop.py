@@ -1,0 +1,196 @@
+"""The loop that hands pending samples to the store, at most one commit interval apart, and moves the buffer on.
+
+The store works in a thread of its own, so that no scan waits for a disk.  When the store cannot take a commit (no room on
+the disk), the samples stay in memory up to a limit and are tried again; past the limit collection pauses, and the gap is
+marked in every tag.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Final, Protocol
+
+from historian.errors import HistorianError, StoreFullError
+from historian.model.clock import US_PER_S
+from historian.model.commit import Commit
+from historian.model.samples import Samples, concatenate
+from historian.model.tag import ValueType
+from historian.pipeline.pipeline import Pipeline
+
+_log = logging.getLogger("historian.pipeline")
+
+BYTES_PER_SAMPLE: Final = 24
+EXTRA_BYTES: Final = 100
+"""Memory of a sample in columns, and of one more entry for text or an exact whole number (roughly, for the limit only)."""
+
+
+class CommitTarget(Protocol):
+    """What the loop needs of a store."""
+
+    def commit(self, commit: Commit, *, final: bool = False) -> None:
+        """Write all of it or nothing; raises StoreFullError when there is no room."""
+
+    def update_types(self, types: Mapping[int, ValueType], time_us: int) -> None:
+        """Record the types that sources have told."""
+
+    def flush(self, *, force: bool = False) -> object:
+        """Move the buffer to the archive when it is due."""
+
+
+class CommitLoop:
+    """Commits every ``interval_us`` until told to stop, and once more in the end.
+
+    ``health`` gives the figures to go with each commit; ``notice`` is told when the store is full and when it works again.
+    """
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        store: CommitTarget,
+        *,
+        interval_us: int,
+        memory_limit_bytes: int,
+        health: Callable[[], Mapping[str, Mapping[str, object]]],
+        notice: Callable[[str], None],
+    ) -> None:
+        self._pipeline = pipeline
+        self._store = store
+        self._interval_s = interval_us / US_PER_S
+        self._limit_bytes = memory_limit_bytes
+        self._health = health
+        self._notice = notice
+        self._unsent: Commit | None = None
+        self._types: dict[int, ValueType] = {}
+        self._flush_under_way: asyncio.Future[None] | None = None
+        self._committing = ThreadPoolExecutor(1, "commit")
+        self._flushing = ThreadPoolExecutor(1, "flush")
+        self.commits = 0
+        self.commit_ms = 0.0
+        self.commit_max_ms = 0.0
+        self.state = "ok"
+        self.last_error = ""
+        self.flush_error = ""
+
+    @property
+    def waiting_samples(self) -> int:
+        """Samples kept in memory because the store could not take them."""
+        return len(self._unsent.stored) if self._unsent else 0
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Commit until ``stop`` is set.  The caller then finishes the pipeline and calls :meth:`finish`."""
+        loop = asyncio.get_running_loop()
+        due_s = loop.time()
+        while not stop.is_set():
+            await self.commit_once()
+            self._start_flush()
+            # A commit that took longer than the interval is followed at once by the next, not by two.
+            due_s = max(due_s + self._interval_s, loop.time())
+            await _wait(stop, due_s - loop.time())
+
+    async def commit_once(self) -> bool:
+        """One commit of everything pending; False when the store had no room and it is kept for the next time."""
+        return await self._commit(final=False)
+
+    async def finish(self) -> bool:
+        """The last commit, which marks the run as ended in order; lets a flush under way end first."""
+        done = await self._commit(final=True)
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(None, self._close)
+        return done
+
+    def _close(self) -> None:
+        self._flushing.shutdown(wait=True)
+        self._committing.shutdown(wait=True)
+
+    async def _commit(self, *, final: bool) -> bool:
+        self._types.update(self._pipeline.take_types())
+        commit = merged(self._unsent, self._pipeline.take(self._health()))
+        self._unsent = commit
+        loop = asyncio.get_running_loop()
+        started = time.perf_counter()
+        try:
+            await loop.run_in_executor(self._committing, self._write, commit, dict(self._types), final)
+        except StoreFullError as error:
+            self._keep(commit, str(error))
+            return False
+        self._unsent = None
+        self._types.clear()
+        self._note_done((time.perf_counter() - started) * 1000)
+        return True
+
+    def _write(self, commit: Commit, types: Mapping[int, ValueType], final: bool) -> None:  # noqa: FBT001 - for executor
+        if types:
+            self._store.update_types(types, commit.time_us)
+        self._store.commit(commit, final=final)
+
+    def _keep(self, commit: Commit, reason: str) -> None:
+        self.last_error = reason
+        if self.state == "ok":
+            self.state = "full"
+            self._notice(f"the store has no room, samples are kept in memory and tried again: {reason}")
+        if memory_bytes(commit.stored) > self._limit_bytes and self.state != "paused":
+            self.state = "paused"
+            self._pipeline.suspend()
+            self._notice(f"{self._limit_bytes >> 20} MiB of samples wait in memory: collection pauses until there is room")
+
+    def _note_done(self, took_ms: float) -> None:
+        self.commits += 1
+        self.commit_ms = took_ms
+        self.commit_max_ms = max(self.commit_max_ms, took_ms)
+        if self.state != "ok":
+            self.state = "ok"
+            self._pipeline.resume()
+            self._notice("the store takes samples again; all that were kept in memory are stored")
+
+    def _start_flush(self) -> None:
+        if self._flush_under_way is None or self._flush_under_way.done():
+            loop = asyncio.get_running_loop()
+            self._flush_under_way = loop.run_in_executor(self._flushing, self._flush)
+
+    def _flush(self) -> None:
+        """Runs in its thread.  Whatever fails, nothing is lost: the buffer keeps what was not moved, and it is tried again."""
+        try:
+            self._store.flush()
+        except HistorianError as error:
+            self._note_flush(str(error))
+        except Exception as error:  # noqa: BLE001 - last line of defence: collecting goes on, the fault is shown
+            _log.exception("a fault while moving the buffer to the archive")
+            self._note_flush(repr(error))
+        else:
+            self.flush_error = ""
+
+    def _note_flush(self, reason: str) -> None:
+        if reason != self.flush_error:
+            self.flush_error = reason
+            self._notice(f"the buffer could not be moved to the archive, it is kept and tried again: {reason}")
+
+
+def merged(earlier: Commit | None, later: Commit) -> Commit:
+    """Two commits as one: samples and events of both, figures and newest samples of the later."""
+    if earlier is None:
+        return later
+    return replace(
+        later,
+        stored=concatenate([earlier.stored, later.stored]),
+        current={**earlier.current, **later.current},
+        quarantined=(*earlier.quarantined, *later.quarantined),
+        events=(*earlier.events, *later.events),
+    )
+
+
+def memory_bytes(samples: Samples) -> int:
+    """About how much memory these samples take."""
+    return len(samples) * BYTES_PER_SAMPLE + (len(samples.exact) + len(samples.text)) * EXTRA_BYTES
+
+
+async def _wait(stop: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        return

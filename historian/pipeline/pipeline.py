@@ -1,0 +1,141 @@
+"""The sink of all collectors: what they deliver, on its way to the next commit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from historian.config.settings import Configuration
+from historian.model.clock import Clock
+from historian.model.commit import AuditEvent, Commit, QuarantinedSample
+from historian.model.samples import Samples, concatenate
+from historian.model.scan import Scan, ScanGroup
+from historian.model.status import BAD_RESOURCE_UNAVAILABLE, BAD_SHUTDOWN
+from historian.model.tag import ValueType
+from historian.pipeline.group import Counts, GroupPipeline
+
+WHO = "collect"
+
+
+@dataclass(slots=True)
+class Pending:
+    """What waits for the next commit."""
+
+    stored: list[Samples]
+    quarantined: list[QuarantinedSample]
+    events: list[AuditEvent]
+    touched: set[int]
+
+    @classmethod
+    def nothing(cls) -> Pending:
+        """Nothing waits."""
+        return cls([], [], [], set())
+
+
+class Pipeline:
+    """Implements :class:`collectors.sink.Sink`.  Runs in the event loop's thread only; never waits for a disk.
+
+    ``tag_ids`` maps tag names to the store's identifiers; ``newest`` is the newest sample of each tag from before.
+    """
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        groups: Sequence[ScanGroup],
+        tag_ids: Mapping[str, int],
+        newest: Samples,
+        clock: Clock,
+    ) -> None:
+        self._clock = clock
+        self._tag_ids = tag_ids
+        self._suspended = False
+        self._types: dict[int, ValueType] = {}
+        self._pending = Pending.nothing()
+        self._group_of_tag = {tag.name: group.number for group in groups for tag in group.tags}
+        self._groups = [
+            GroupPipeline(
+                group,
+                np.array([tag_ids[tag.name] for tag in group.tags], np.int32),
+                newest,
+                started_us=clock.wall_us(),
+                future_us=configuration.future_limit_us,
+                past_us=configuration.past_limit_us,
+            )
+            for group in groups
+        ]
+        self._pending.touched.update(range(len(groups)))
+
+    # -- the sink ------------------------------------------------------------------------------------------------
+
+    def accept(self, scan: Scan) -> None:
+        """Take one scan through all stages; what is final waits for the next commit."""
+        if self._suspended:
+            return
+        stored, quarantined = self._groups[scan.group].accept(scan)
+        self._pending.touched.add(scan.group)
+        self._pending.quarantined.extend(quarantined)
+        if len(stored):
+            self._pending.stored.append(stored)
+
+    def types_resolved(self, types: Mapping[str, ValueType]) -> None:
+        """Types that a source has told, by tag name."""
+        by_group: dict[int, dict[str, ValueType]] = {}
+        for name, value_type in types.items():
+            by_group.setdefault(self._group_of_tag[name], {})[name] = value_type
+        for number, members in by_group.items():
+            self._types.update(self._groups[number].resolve(members))
+
+    def event(self, kind: str, object_: str, text: str) -> None:
+        """Something for the audit."""
+        self._pending.events.append(AuditEvent(self._clock.wall_us(), WHO, kind, object_, new=text))
+
+    # -- the way to the store ------------------------------------------------------------------------------------
+
+    def take(self, health: Mapping[str, Mapping[str, object]]) -> Commit:
+        """Everything since the last call, with these health figures, as one commit."""
+        pending, self._pending = self._pending, Pending.nothing()
+        return Commit(
+            time_us=self._clock.wall_us(),
+            stored=concatenate(pending.stored),
+            current={number: self._groups[number].current() for number in sorted(pending.touched)},
+            quarantined=tuple(pending.quarantined),
+            events=tuple(pending.events),
+            health=health,
+        )
+
+    def take_types(self) -> dict[int, ValueType]:
+        """Types told since the last call, by tag identifier."""
+        types, self._types = self._types, {}
+        return types
+
+    def suspend(self) -> None:
+        """Take no more scans: there is no room to keep them.  The gap is marked in every tag where it begins."""
+        if not self._suspended:
+            self._interrupt(BAD_RESOURCE_UNAVAILABLE)
+            self._suspended = True
+
+    def resume(self) -> None:
+        """Take scans again."""
+        self._suspended = False
+
+    def finish(self) -> None:
+        """Orderly stop: store what was held back, and BadShutdown for every tag that was read."""
+        if not self._suspended:
+            self._interrupt(BAD_SHUTDOWN)
+
+    def _interrupt(self, status: int) -> None:
+        now_us = self._clock.wall_us()
+        for number, group in enumerate(self._groups):
+            stored = group.interrupt(now_us, status)
+            self._pending.touched.add(number)
+            if len(stored):
+                self._pending.stored.append(stored)
+
+    def counts(self) -> Counts:
+        """Samples since the start, over all groups."""
+        total = Counts()
+        for group in self._groups:
+            total.add(group.counts)
+        return total

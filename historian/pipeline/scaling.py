@@ -1,0 +1,84 @@
+"""From raw values to engineering units: scale and offset, enumerations, and what is no value at all.
+
+Vectorised over the lanes of a scan group.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from historian.model.samples import BoolArray, FloatArray, IndexArray, UInt32Array
+from historian.model.scan import Scan
+from historian.model.status import BAD_OUT_OF_RANGE, is_bad
+from historian.model.tag import Tag
+
+
+class Scaling:
+    """Scales the scans of one group: value = raw * scale + offset, for the lanes that have a scale or an offset.
+
+    A code that the tag's enumeration does not know, and NaN or infinity as a number, become BadOutOfRange.
+    """
+
+    def __init__(self, tags: Sequence[Tag]) -> None:
+        scaled = [lane for lane, tag in enumerate(tags) if tag.scale is not None or tag.offset is not None]
+        self._lanes: IndexArray = np.array(scaled, np.intp)
+        self._scaled = frozenset(scaled)
+        scale = np.array([1.0 if tags[lane].scale is None else tags[lane].scale for lane in scaled], np.float64)
+        self._multiplier, self._divisor = _as_fractions(scale)
+        self._offset: FloatArray = np.array([tags[lane].offset or 0.0 for lane in scaled], np.float64)
+        self._codes = [
+            (lane, np.array(sorted(tag.enumeration), np.float64))
+            for lane, tag in enumerate(tags)
+            if tag.enumeration is not None
+        ]
+
+    def apply(self, scan: Scan) -> Scan:
+        """The scan in engineering units; raw arrays are left as they are."""
+        value, exact = scan.value, scan.exact
+        if len(self._lanes):
+            value = value.copy()
+            raw = value[self._lanes]
+            with np.errstate(over="ignore", invalid="ignore"):
+                value[self._lanes] = raw * self._multiplier / self._divisor + self._offset
+            exact = {lane: number for lane, number in exact.items() if lane not in self._scaled}
+        return self._without_non_values(replace(scan, value=value, exact=exact))
+
+    def _without_non_values(self, scan: Scan) -> Scan:
+        bad = is_bad(scan.status)
+        no_number = ~np.isfinite(scan.value)
+        if scan.text:
+            no_number[np.fromiter(scan.text, np.intp, len(scan.text))] = False
+        for lane, codes in self._codes:
+            if not np.isin(scan.value[lane], codes):
+                no_number[lane] = True
+        refused = no_number & ~bad
+        if not (refused.any() or (bad & ~np.isnan(scan.value)).any() or _any_bad(scan.exact, scan.text, bad)):
+            return scan
+        return _without_values(scan, refused, bad | refused)
+
+
+def _any_bad(exact: Mapping[int, int], text: Mapping[int, str], bad: BoolArray) -> bool:
+    return any(bad[lane] for lane in exact) or any(bad[lane] for lane in text)
+
+
+def _without_values(scan: Scan, refused: BoolArray, bad: BoolArray) -> Scan:
+    status: UInt32Array = np.where(refused, np.uint32(BAD_OUT_OF_RANGE), scan.status)
+    value: FloatArray = np.where(bad, np.nan, scan.value)
+    exact = {lane: number for lane, number in scan.exact.items() if not bad[lane]}
+    text = {lane: words for lane, words in scan.text.items() if not bad[lane]}
+    return replace(scan, value=value, status=status, exact=exact, text=text)
+
+
+def _as_fractions(scale: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Multiplier and divisor of each scale.
+
+    A scale such as 0.1 is no double, and 3 * 0.1 is 0.30000000000000004; 3 / 10 is the double nearest to 0.3.  Where the
+    scale is one over a whole number, dividing gives the value that was meant.
+    """
+    with np.errstate(divide="ignore", over="ignore"):
+        inverse = np.rint(1.0 / scale)
+        use = (np.abs(scale) < 1) & np.isfinite(inverse) & (inverse != 0) & (1.0 / inverse == scale)
+    return np.where(use, 1.0, scale), np.where(use, inverse, 1.0)

@@ -1,1 +1,1 @@
-"""Configuration: ``historian.toml`` and tag lists in CSV, read once into frozen objects, all faults reported together."""
+"""Configuration: ``historian.toml`` and tag lists in CSV, read once into frozen objects, all faults told together."""

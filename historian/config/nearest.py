@@ -1,0 +1,36 @@
+"""What a misspelt word probably meant."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """``did you mean 'timeout'?`` for the nearest of ``known``, or nothing when none is near.
+
+    Upper and lower case count as the same, because that is the commonest slip of all.
+    """
+    by_lower = {name.lower(): name for name in known}
+    matches = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
+    return f"did you mean '{by_lower[matches[0]]}'?" if matches else ""
+
+
+def one_of(known: Iterable[str]) -> str:
+    """``a, b or c``: the words that are allowed."""
+    words = list(known)
+    if len(words) < 2:
+        return "".join(words)
+    return f"{', '.join(words[:-1])} or {words[-1]}"
+
+
+def shown(value: object, limit: int = 60) -> str:
+    """A value as a person wrote it, cut where it is long; tables and lists by what they are."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, dict):
+        return "a table"
+    if isinstance(value, list):
+        return "a list"
+    text = repr(value) if isinstance(value, str) else str(value)
+    return text if len(text) <= limit else f"{text[: limit - 4]} ..."

@@ -1,7 +1,7 @@
 """How long to wait before a lost source is tried again: at once, then longer and longer, with jitter.
 
-Doubling keeps a dead device from being hammered, the limit keeps recovery quick, and the jitter keeps many sources behind
-one switch from coming back in the same millisecond.
+Doubling keeps a dead device from being hammered, the limit keeps recovery quick, and the jitter keeps many sources
+behind one switch from coming back in the same millisecond.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is known about a source while it is collected from; shown by ``historian status`` and the SQL view ``sources``."""
+"""What is known about a source while it is collected from: for ``historian status`` and the SQL view ``sources``."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """One source under supervision: its connection, its scan groups, its back-off and its health.
 
-Protocol-free: a :class:`~collectors.driver.Driver` does the talking.  Sources never wait for one another, because each has
-a runner of its own.  A source that does not answer turns all its tags Bad at once, is tried again with growing delays, and
-comes back by itself; scans of groups that are not connected say so on every due time.
+Protocol-free: a :class:`~collectors.driver.Driver` does the talking.  Sources never wait for one another, because
+each has a runner of its own.  A source that does not answer turns all its tags Bad at once, is tried again with
+growing delays, and comes back by itself; scans of groups that are not connected say so on every due time.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from historian.model.status import BAD_COMMUNICATION_ERROR, BAD_INTERNAL_ERROR
 _log = logging.getLogger("historian.collectors")
 
 READ_AT_ONCE_US: Final = 2 * US_PER_S
-"""A group due later than this after a connect is read at once, so that slow tags do not stay unknown for their period."""
+"""A group due later than this after a connect is read at once, so that slow tags do not stay unknown for long."""
 
 RESTART_US: Final = US_PER_S
 """Pause before a runner that ended by a fault of our own is started again."""
@@ -39,8 +39,9 @@ class SourceRunner:
     def __init__(
         self,
         name: str,
-        make_driver: Callable[[], Driver],
         groups: Sequence[ScanGroup],
+        *,
+        make_driver: Callable[[], Driver],
         sink: Sink,
         timer: Timer,
         health: SourceHealth,
@@ -159,7 +160,7 @@ class SourceRunner:
         started_us = clock.monotonic_us()
         try:
             reading = await driver.read(group, plan)
-        except Exception as error:  # noqa: BLE001 - last line of defence: a fault of one source must not stop the others
+        except Exception as error:  # noqa: BLE001 - last line of defence: one source must not stop the others
             if self._driver is driver:
                 self._fail(error)
             return

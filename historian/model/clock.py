@@ -13,7 +13,7 @@ from typing import Final, Protocol
 US_PER_S: Final = 1_000_000
 
 STEP_US: Final = 500_000
-"""A difference to the system clock from here on is a step worth an event; below, it is drift that is followed quietly."""
+"""A difference to the system clock from here on is a step worth an event; a smaller one is drift, followed quietly."""
 
 
 class Clock(Protocol):

@@ -24,7 +24,7 @@ IndexArray: TypeAlias = NDArray[np.intp]
 ExtraT = TypeVar("ExtraT")
 
 EXACT_LIMIT = 2**53
-"""Whole numbers up to this size are exact in a double; larger ones go into ``exact`` when rounding would change them."""
+"""Whole numbers up to this size are exact in a double; of larger ones, those a double would round go into ``exact``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +53,12 @@ class Samples:
     def take(self, rows: IndexArray) -> Samples:
         """The samples at ``rows`` (intp[m]), in that order."""
         return Samples(
-            self.tag_id[rows], self.time_us[rows], self.value[rows], self.status[rows],
-            take_extras(self.exact, rows), take_extras(self.text, rows),
+            self.tag_id[rows],
+            self.time_us[rows],
+            self.value[rows],
+            self.status[rows],
+            take_extras(self.exact, rows),
+            take_extras(self.text, rows),
         )
 
 

@@ -1,7 +1,7 @@
 """What a collector delivers: one reading of every tag of a scan group.
 
-A scan group is the tags of one source that are read at one rate; each tag has a fixed place in it, its lane.  A collector
-knows lanes, the pipeline turns them into tag identifiers.
+A scan group is the tags of one source that are read at one rate; each tag has a fixed place in it, its lane.  A
+collector knows lanes, the pipeline turns them into tag identifiers.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The loop that hands pending samples to the store, at most one commit interval apart, and moves the buffer on.
 
-The store works in a thread of its own, so that no scan waits for a disk.  When the store cannot take a commit (no room on
-the disk), the samples stay in memory up to a limit and are tried again; past the limit collection pauses, and the gap is
-marked in every tag.
+The store works in a thread of its own, so that no scan waits for a disk.  When the store cannot take a commit (no
+room on the disk), the samples stay in memory up to a limit and are tried again; past the limit collection pauses, and
+the gap is marked in every tag.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _log = logging.getLogger("historian.pipeline")
 
 BYTES_PER_SAMPLE: Final = 24
 EXTRA_BYTES: Final = 100
-"""Memory of a sample in columns, and of one more entry for text or an exact whole number (roughly, for the limit only)."""
+"""Memory of a sample in columns, and of an entry for text or an exact whole number: roughly, for the limit only."""
 
 
 class CommitTarget(Protocol):
@@ -45,7 +45,8 @@ class CommitTarget(Protocol):
 class CommitLoop:
     """Commits every ``interval_us`` until told to stop, and once more in the end.
 
-    ``health`` gives the figures to go with each commit; ``notice`` is told when the store is full and when it works again.
+    ``health`` gives the figures to go with each commit; ``notice`` is told when the store is full and when it works
+    again.
     """
 
     def __init__(
@@ -123,7 +124,7 @@ class CommitLoop:
         self._note_done((time.perf_counter() - started) * 1000)
         return True
 
-    def _write(self, commit: Commit, types: Mapping[int, ValueType], final: bool) -> None:  # noqa: FBT001 - for executor
+    def _write(self, commit: Commit, types: Mapping[int, ValueType], final: bool) -> None:
         if types:
             self._store.update_types(types, commit.time_us)
         self._store.commit(commit, final=final)
@@ -136,7 +137,9 @@ class CommitLoop:
         if memory_bytes(commit.stored) > self._limit_bytes and self.state != "paused":
             self.state = "paused"
             self._pipeline.suspend()
-            self._notice(f"{self._limit_bytes >> 20} MiB of samples wait in memory: collection pauses until there is room")
+            self._notice(
+                f"{self._limit_bytes >> 20} MiB of samples wait in memory: collection pauses until there is room"
+            )
 
     def _note_done(self, took_ms: float) -> None:
         self.commits += 1
@@ -153,7 +156,7 @@ class CommitLoop:
             self._flush_under_way = loop.run_in_executor(self._flushing, self._flush)
 
     def _flush(self) -> None:
-        """Runs in its thread.  Whatever fails, nothing is lost: the buffer keeps what was not moved, and it is tried again."""
+        """Runs in its thread.  Whatever fails, the buffer keeps what was not moved, for the next time."""
         try:
             self._store.flush()
         except HistorianError as error:

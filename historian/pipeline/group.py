@@ -13,7 +13,7 @@ from historian.compression.swinging_door import SwingingDoor
 from historian.model.commit import CurrentSamples, QuarantinedSample
 from historian.model.samples import Int32Array, Int64Array, Samples, concatenate
 from historian.model.scan import Scan, ScanGroup
-from historian.model.status import BAD_SHUTDOWN, BAD_WAITING_FOR_INITIAL_DATA
+from historian.model.status import BAD_WAITING_FOR_INITIAL_DATA
 from historian.model.tag import ValueType
 from historian.pipeline.scaling import Scaling
 from historian.pipeline.time_guard import TimeGuard
@@ -21,8 +21,10 @@ from historian.pipeline.time_guard import TimeGuard
 
 @dataclass(slots=True)
 class Counts:
-    """Samples since the start of collecting: ``received`` = ``unchanged`` + ``quarantined`` + the rest, of which
-    ``reported`` passed exception reporting and ``stored`` passed compression too (both with earlier ones they released).
+    """Samples since the start of collecting.
+
+    ``received`` = ``unchanged`` + ``quarantined`` + fresh ones; ``restamped`` of these were recorded at their arrival.
+    ``reported`` passed exception reporting, ``stored`` passed compression too, both with earlier ones released by them.
     """
 
     received: int = 0
@@ -45,8 +47,8 @@ class Counts:
 class GroupPipeline:
     """Scaling, time guard, exception reporting and compression of one group's lanes.
 
-    ``tag_ids`` int32[n] are the store's identifiers, lane by lane; ``newest`` is what the store knows of these tags from
-    before, in any order.
+    ``tag_ids`` int32[n] are the store's identifiers, lane by lane; ``newest`` is what the store knows of these tags
+    from before, in any order.
     """
 
     def __init__(
@@ -91,9 +93,7 @@ class GroupPipeline:
         self.counts.stored += len(stored)
         return stored
 
-    def _quarantined(
-        self, refused: LaneSamples, reasons: Sequence[str], seen_us: int
-    ) -> Sequence[QuarantinedSample]:
+    def _quarantined(self, refused: LaneSamples, reasons: Sequence[str], seen_us: int) -> Sequence[QuarantinedSample]:
         # A loop over refused samples only, which are the exception.
         return [
             QuarantinedSample(
@@ -136,7 +136,7 @@ class GroupPipeline:
         return _bad(np.flatnonzero(waiting), self._started_us, BAD_WAITING_FOR_INITIAL_DATA)
 
     def interrupt(self, time_us: int, status: int) -> Samples:
-        """Close what is open, then a Bad sample of this status for each lane read so far: its history ends here for now."""
+        """Close what is open, then a Bad sample of this status for each lane read so far: history ends here for now."""
         stored = self._door.push(unreported) if len(unreported := self._exception.pending()) else []
         stored = [*stored, *self._door.drain()]
         newest = self._exception.last()

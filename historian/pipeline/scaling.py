@@ -75,8 +75,8 @@ def _without_values(scan: Scan, refused: BoolArray, bad: BoolArray) -> Scan:
 def _as_fractions(scale: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Multiplier and divisor of each scale.
 
-    A scale such as 0.1 is no double, and 3 * 0.1 is 0.30000000000000004; 3 / 10 is the double nearest to 0.3.  Where the
-    scale is one over a whole number, dividing gives the value that was meant.
+    A scale such as 0.1 is no double, and 3 * 0.1 is 0.30000000000000004; 3 / 10 is the double nearest to 0.3.  Where
+    the scale is one over a whole number, dividing gives the value that was meant.
     """
     with np.errstate(divide="ignore", over="ignore"):
         inverse = np.rint(1.0 / scale)

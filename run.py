@@ -276,9 +276,10 @@ def run_logged(line):
 
 
 def last_lines(count=8):
-    """The end of pip's output without its warnings, which say nothing about the failure."""
-    lines = [line for line in LOG.read_text(encoding="utf-8").splitlines() if not line.startswith("WARNING")]
-    return "\n".join(f"  {line}" for line in lines[-count:])
+    """What pip said of the failure: its errors, or else the end of its output without warnings."""
+    lines = [line.strip() for line in LOG.read_text(encoding="utf-8").splitlines() if not line.startswith("WARNING")]
+    errors = [line for line in lines if line.startswith("ERROR")]
+    return "\n".join(f"  {line}" for line in (errors or lines)[-count:])
 
 
 if __name__ == "__main__":

@@ -1,0 +1,220 @@
+"""One Modbus TCP connection that can only read: everything that is known here about pymodbus.
+
+Between the driver, which knows blocks and lanes, and pymodbus, which does the framing and the transactions.  What this
+adds to pymodbus: a lost connection fails the pending request at once, answers are checked against the request that they
+belong to (transaction, unit, function, length), registers stay bytes instead of becoming a list of integers, and the
+reason of a failed connection is not lost.  Reading is all that :class:`ReadRequest` can say.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import struct
+from enum import IntEnum
+from typing import Final, NamedTuple
+
+from pymodbus.client import AsyncModbusTcpClient
+from pymodbus.exceptions import ConnectionException, ModbusException
+from pymodbus.pdu import DecodePDU, ModbusPDU
+
+from historian.config.settings import ModbusSource
+from historian.errors import SourceUnavailableError
+from historian.model.clock import US_PER_S
+from historian.model.status import (
+    BAD_COMMUNICATION_ERROR,
+    BAD_DECODING_ERROR,
+    BAD_NO_COMMUNICATION,
+    BAD_TIMEOUT,
+    GOOD,
+)
+from historian.model.status_codes import NAMES
+
+if logging.getLogger("pymodbus").level == logging.NOTSET:
+    # The library logs a warning for what it also tells us; everything it knows reaches the caller as an error instead.
+    logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
+
+_CODES: Final = {name: code for code, name in NAMES.items()}
+
+EXCEPTION_STATUS: Final[dict[int, int]] = {
+    1: _CODES["BadConfigurationError"],  # illegal function: the device has no such table
+    2: _CODES["BadConfigurationError"],  # illegal data address
+    3: _CODES["BadConfigurationError"],  # illegal data value: for a read, the quantity
+    4: _CODES["BadDeviceFailure"],  # server device failure
+    5: _CODES["BadOutOfService"],  # acknowledge: it works on something that takes long
+    6: _CODES["BadOutOfService"],  # server device busy
+    8: _CODES["BadDeviceFailure"],  # memory parity error
+    10: _CODES["BadNoCommunication"],  # gateway path unavailable
+    11: _CODES["BadNoCommunication"],  # gateway target device failed to respond
+}
+"""Status of the lanes of a request that was answered with an exception (Modbus Application Protocol 1.1b3, 7)."""
+
+OTHER_EXCEPTION_STATUS: Final = _CODES["BadDeviceFailure"]
+
+_EXCEPTION_BIT: Final = 0x80
+
+
+class Function(IntEnum):
+    """The four functions that read data, and no others."""
+
+    READ_COILS = 1
+    READ_DISCRETE_INPUTS = 2
+    READ_HOLDING_REGISTERS = 3
+    READ_INPUT_REGISTERS = 4
+
+
+class ReadRequest(ModbusPDU):
+    """A request to read ``count`` bits or registers from ``address`` on.
+
+    ``Function(...)`` refuses every code that is not a read, so that no request that writes can be made.
+    """
+
+    def __init__(self, function: Function, address: int, count: int, unit: int) -> None:
+        super().__init__(dev_id=unit, address=address, count=count)
+        self.function_code = int(Function(function))
+
+    def encode(self) -> bytes:
+        """Address and quantity, as all four functions have them."""
+        return struct.pack(">HH", self.address, self.count)
+
+
+class RawAnswer(ModbusPDU):
+    """An answer as it came: the function code, and the bytes behind it."""
+
+    payload = b""
+
+
+class AnswerDecoder(DecodePDU):
+    """Takes every frame for an answer and never fails: an exception here would end in asyncio's log, not with us."""
+
+    def __init__(self) -> None:
+        super().__init__(False)
+
+    def decode(self, frame: bytes) -> RawAnswer:
+        """Function code and payload; the checks need the request and come later."""
+        answer = RawAnswer()
+        answer.function_code = frame[0]
+        answer.payload = frame[1:]
+        return answer
+
+
+class Answer(NamedTuple):
+    """What a request brought: ``data`` when ``status`` is Good; ``exception`` is the device's code, 0 without one.
+
+    ``data`` is registers in network order, or bits packed from the least significant on.
+    """
+
+    data: bytes
+    status: int = GOOD
+    exception: int = 0
+
+
+class ModbusConnection:
+    """A connection to one device, one request at a time, in the order in which they are asked for."""
+
+    def __init__(self, source: ModbusSource) -> None:
+        self._source = source
+        self._client: AsyncModbusTcpClient | None = None
+        self._turn = asyncio.Lock()
+        self._waiting = False
+
+    async def open(self) -> None:
+        """Connect anew, whatever there was.  Raises SourceUnavailableError with the system's reason."""
+        await self.close()
+        source, timeout_s = self._source, self._source.timeout_us / US_PER_S
+        client = AsyncModbusTcpClient(
+            source.host, port=source.port, timeout=timeout_s, retries=0, reconnect_delay=0,
+            trace_connect=self._on_connect,
+        )  # fmt: skip
+        client.ctx.framer.decoder = AnswerDecoder()
+        self._client = client
+        try:
+            # Not client.connect(): it turns every error into False, and a person needs to know which it was.
+            await asyncio.wait_for(client.ctx.call_create(), timeout_s)
+        except TimeoutError:
+            await self.close()
+            raise self._unavailable("connect to", f"no answer within {timeout_s:g} s", BAD_TIMEOUT) from None
+        except OSError as error:
+            await self.close()
+            raise self._unavailable("connect to", error.strerror or str(error), BAD_NO_COMMUNICATION) from error
+        except asyncio.CancelledError:
+            await self.close()
+            raise
+
+    async def ask(self, function: Function, address: int, count: int) -> Answer:
+        """Read ``count`` registers or bits.
+
+        A refusal or rubbish is an Answer with a Bad status.  Raises SourceUnavailableError when there is no connection
+        or no answer in time; the connection is closed then, so that an answer that comes late is nobody's.
+        """
+        request = ReadRequest(function, address, count, self._source.unit)
+        async with self._turn:
+            answer = await self._exchange(request)
+        return check_answer(request, answer)
+
+    async def close(self) -> None:
+        """Drop the connection.  Never raises."""
+        client, self._client = self._client, None
+        if client is None:
+            return
+        transport = client.ctx.transport
+        client.close()
+        if isinstance(transport, asyncio.WriteTransport):
+            transport.abort()
+        await asyncio.sleep(0)  # one turn of the loop, in which asyncio closes the socket
+
+    async def _exchange(self, request: ReadRequest) -> ModbusPDU:
+        if self._client is None or not self._client.connected:
+            raise self._unavailable("read", "there is no connection", BAD_NO_COMMUNICATION)
+        self._waiting = True
+        try:
+            return await self._client.ctx.execute(False, request)
+        except ConnectionException:
+            await self.close()
+            raise self._unavailable("read", "the connection was lost", BAD_NO_COMMUNICATION) from None
+        except ModbusException:
+            await self.close()
+            reason = f"no answer within {self._source.timeout_us / US_PER_S:g} s"
+            raise self._unavailable("read", reason, BAD_TIMEOUT) from None
+        finally:
+            self._waiting = False
+
+    def _on_connect(self, connected: bool) -> None:
+        """Called by pymodbus; on a loss fail the request that waits, which pymodbus leaves to its time-out."""
+        if connected or not self._waiting or self._client is None:
+            return
+        future = self._client.ctx.response_future
+        if not future.done():
+            future.set_exception(ConnectionException("connection lost"))
+
+    def _unavailable(self, action: str, reason: str, status: int) -> SourceUnavailableError:
+        source = self._source
+        return SourceUnavailableError(
+            f"cannot {action} source {source.name!r} at {source.host}:{source.port}, unit {source.unit}: {reason};"
+            " wanted a Modbus TCP device there, check that it is switched on and reachable",
+            status,
+        )
+
+
+def check_answer(request: ReadRequest, answer: ModbusPDU) -> Answer:
+    """The answer's data if it is one to this request and as long as it must be, else its Bad status.
+
+    pymodbus lets pass: a transaction number 0, any unit when 0 was asked, other functions, and wrong lengths.
+    """
+    same = (answer.transaction_id, answer.dev_id) == (request.transaction_id, request.dev_id)
+    if not same or not isinstance(answer, RawAnswer):
+        return Answer(b"", BAD_COMMUNICATION_ERROR)
+    if answer.function_code == request.function_code:
+        return _check_data(request, answer.payload)
+    if answer.function_code == request.function_code | _EXCEPTION_BIT and len(answer.payload) == 1:
+        code = answer.payload[0]
+        return Answer(b"", EXCEPTION_STATUS.get(code, OTHER_EXCEPTION_STATUS), code)
+    return Answer(b"", BAD_COMMUNICATION_ERROR)
+
+
+def _check_data(request: ReadRequest, payload: bytes) -> Answer:
+    is_bits = request.function_code <= Function.READ_DISCRETE_INPUTS
+    wanted = (request.count + 7) // 8 if is_bits else 2 * request.count
+    if len(payload) != wanted + 1 or payload[0] != wanted:
+        return Answer(b"", BAD_DECODING_ERROR)
+    return Answer(payload[1:])

@@ -101,10 +101,11 @@ class CommitLoop:
         """The last commit, which marks the run as ended in order; lets a flush under way end first."""
         done = await self._commit(final=True)
         loop = asyncio.get_running_loop()
-        await loop.run_in_executor(None, self._close)
+        await loop.run_in_executor(None, self.close)
         return done
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """End the threads, after what they are doing; may be called twice."""
         self._flushing.shutdown(wait=True)
         self._committing.shutdown(wait=True)
 

@@ -1,4 +1,4 @@
-"""From the pipeline to the store: nothing lost when the store cannot take a commit, and an honest gap past the limit."""
+"""From the pipeline to the store: nothing lost when there is no room, and an honest gap past the limit."""
 
 import asyncio
 from pathlib import Path

@@ -61,6 +61,8 @@ class ExceptionFilter:
         A previous sample is older than the current one of its lane.  Raises ValueError when a sample is not newer than
         the last one of its lane.
         """
+        if not len(samples):
+            return samples, samples
         where = where_of(samples.lane)
         require_newer(samples, self._last.time_us[where])
         if self._passes_all:
@@ -105,12 +107,15 @@ class ExceptionFilter:
         """Decide anew where a double would round; loops over such whole numbers only, which are few."""
         kept = self._reported.value[where]
         deviation = self._deviation[where]
-        large = (np.abs(samples.value) >= EXACT_LIMIT) | (np.abs(kept) >= EXACT_LIMIT)
+        large = np.minimum(np.abs(samples.value), np.abs(kept)) >= EXACT_LIMIT
         large &= np.isfinite(samples.value) & np.isfinite(kept) & ~np.isnan(deviation)
         for row in np.flatnonzero(large).tolist():
-            new = samples.exact.get(row, float(samples.value[row]))
-            old = self._reported.exact.get(int(samples.lane[row]), float(kept[row]))
-            moved[row] = abs(Fraction(new) - Fraction(old)) > Fraction(float(deviation[row]))
+            new = samples.exact.get(row)
+            old = self._reported.exact.get(int(samples.lane[row]))
+            if new is None and old is None:
+                continue
+            distance = (int(samples.value[row]) if new is None else new) - (int(kept[row]) if old is None else old)
+            moved[row] = abs(distance) > Fraction(float(deviation[row]))
 
     def pending(self) -> LaneSamples:
         """The last scan of each lane where that was not reported."""

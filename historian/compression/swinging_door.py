@@ -67,6 +67,8 @@ class SwingingDoor:
 
         Raises ValueError when a sample is not newer than the one before it in its lane.
         """
+        if not len(samples):
+            return []
         where = where_of(samples.lane)
         require_newer(samples, self._held.time_us[where])
         bad = is_bad(samples.status)

@@ -6,14 +6,20 @@ import difflib
 from collections.abc import Iterable
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """``did you mean 'timeout'?`` for the nearest of ``known``, or nothing when none is near.
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The word of ``known`` that is most like ``word``, None when none is.
 
     Upper and lower case count as the same, because that is the commonest slip of all.
     """
     by_lower = {name.lower(): name for name in known}
     matches = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
-    return f"did you mean '{by_lower[matches[0]]}'?" if matches else ""
+    return by_lower[matches[0]] if matches else None
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """``did you mean 'timeout'?`` for the nearest of ``known``, or nothing when none is near."""
+    name = nearest(word, known)
+    return f"did you mean '{name}'?" if name is not None else ""
 
 
 def one_of(known: Iterable[str]) -> str:

@@ -1,0 +1,167 @@
+"""The sections of ``historian.toml`` as pydantic reads them: names, types, limits and defaults of every key.
+
+The description of a field says what is wanted there, in the words of the fault that a person sees.  What is found here
+becomes the frozen objects of :mod:`historian.config.settings` in :mod:`historian.config.sections`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from historian.config import duration, source_url
+from historian.config.byte_size import UNITS_BYTES, parse_byte_size
+from historian.config.deviation import WANTED as DEVIATION_WANTED
+from historian.config.deviation import check_deviation
+from historian.config.duration import parse_duration
+from historian.config.nearest import shown
+from historian.errors import UnusableValueError
+
+
+def _text(value: object, wanted: str, hint: str = "") -> str:
+    if not isinstance(value, str):
+        raise UnusableValueError(shown(value), wanted, hint)
+    return value
+
+
+def _duration_from(lowest: str, highest: str | None = None) -> BeforeValidator:
+    """A duration in quotes, from ``lowest`` to ``highest``, as microseconds."""
+
+    def read(value: object) -> int:
+        hint = f'it needs a unit and quotes: "{value}s"' if isinstance(value, int | float) else ""
+        text = _text(value, f"{duration.WANTED}, in quotes", hint)
+        microseconds = parse_duration(text)
+        if microseconds < parse_duration(lowest):
+            raise UnusableValueError(shown(text), f"{lowest} or more")
+        if highest is not None and microseconds > parse_duration(highest):
+            raise UnusableValueError(shown(text), f"at most {highest}")
+        return microseconds
+
+    return BeforeValidator(read)
+
+
+def _read_text(parse: Callable[[str], Any], wanted: str) -> BeforeValidator:
+    return BeforeValidator(lambda value: parse(_text(value, wanted)))
+
+
+def _memory(text: str) -> int:
+    size = parse_byte_size(text)
+    if size < 16 * UNITS_BYTES["MiB"]:
+        raise UnusableValueError(shown(text), "16MiB or more")
+    return size
+
+
+def _path(text: str) -> str:
+    r"""A path; an escape such as ``\t`` in it is a Windows path that TOML has changed without a word."""
+    if text and text.isprintable():
+        return text
+    hint = "" if text.isprintable() else r"put Windows paths in single quotes: 'C:\data\store'"
+    raise UnusableValueError(shown(text), "a path without invisible characters", hint)
+
+
+def _deviation(value: object) -> str:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        value = str(value)
+    return check_deviation(_text(value, DEVIATION_WANTED))
+
+
+def _variable(text: str) -> str:
+    """The name of an environment variable; what is none may be the password itself and is not repeated."""
+    if not text.isascii() or not text.isidentifier():
+        raise UnusableValueError("something else", "the name of an environment variable such as MIXER_PASSWORD")
+    return text
+
+
+def _default_duration(value: object) -> str:
+    text = _text(value, f"{duration.WANTED}, in quotes")
+    parse_duration(text)
+    return text
+
+
+PathText = Annotated[str, _read_text(_path, "a path in quotes")]
+DefaultDeviation = Annotated[str, BeforeValidator(_deviation)]
+DefaultDuration = Annotated[str, BeforeValidator(_default_duration)]
+
+
+class Section(BaseModel):
+    """What all sections share: no unknown keys, and no text taken for a number."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Root(Section):
+    """The file's top level; the sections' insides are read one by one, so that one fault hides no other."""
+
+    tag_files: list[PathText] = Field(min_length=1, description='a list of tag lists, such as ["tags.csv"]')
+    store: dict[str, Any] = Field(description="the section [store]")
+    scan_classes: dict[str, Any] = Field(min_length=1, description="a section [scan_classes.NAME] for each rate")
+    sources: dict[str, Any] = Field(min_length=1, description="a section [sources.NAME] for each device or server")
+    defaults: dict[str, Any] = Field(default_factory=dict, description="the section [defaults]")
+    limits: dict[str, Any] = Field(default_factory=dict, description="the section [limits]")
+
+
+class StoreSection(Section):
+    """``[store]``: where the samples go, and when."""
+
+    path: PathText = Field(description="a path in quotes")
+    commit: Annotated[int, _duration_from("10ms", "1s")] = 1_000_000
+    flush_rows: int = Field(1_000_000, ge=1, description="a whole number of samples, 1 or more")
+    flush_after: Annotated[int, _duration_from("1s")] = 300_000_000
+    memory_limit: Annotated[int, _read_text(_memory, "a size in quotes such as 256MiB")] = 256 * UNITS_BYTES["MiB"]
+
+
+class ScanClassSection(Section):
+    """``[scan_classes.NAME]``: a rate."""
+
+    rate: Annotated[int, _duration_from("10ms")] = Field(description="how often to read, such as 1s")
+    phase: Annotated[int, _duration_from("0")] = 0
+
+
+class ModbusSection(Section):
+    """``[sources.NAME]`` with ``protocol = "modbus"``."""
+
+    protocol: Literal["modbus"] = Field(description='"modbus"')
+    url: Annotated[str, _read_text(lambda text: source_url.parse_modbus_url(text) and text, "a URL in quotes")] = Field(
+        description=f'"{source_url.MODBUS_WANTED}"'
+    )
+    unit: int = Field(1, ge=0, le=255, description="a whole number from 0 to 255")
+    timeout: Annotated[int, _duration_from("10ms", "1h")] = 1_000_000
+    max_registers: int = Field(125, ge=1, le=125, description="a whole number from 1 to 125")
+    max_bits: int = Field(2000, ge=1, le=2000, description="a whole number from 1 to 2000")
+    max_gap: int = Field(16, ge=0, le=124, description="a whole number of registers from 0 to 124")
+
+
+class OpcUaSection(Section):
+    """``[sources.NAME]`` with ``protocol = "opcua"``."""
+
+    protocol: Literal["opcua"] = Field(description='"opcua"')
+    url: Annotated[str, _read_text(source_url.parse_opcua_url, "a URL in quotes")] = Field(
+        description=f'"{source_url.OPCUA_WANTED}"'
+    )
+    mode: Literal["poll"] = Field("poll", description='"poll"; other modes are not supported by this version')
+    timeout: Annotated[int, _duration_from("10ms", "1h")] = 4_000_000
+    user: str | None = Field(None, min_length=1, description="a user name in quotes")
+    password_env: Annotated[str, _read_text(_variable, "a name in quotes")] | None = None
+    password_file: PathText | None = None
+    timestamps: Literal["source", "server", "arrival"] = Field("source", description='"source", "server" or "arrival"')
+    max_skew: Annotated[int, _duration_from("1ms")] = 10_000_000
+
+
+class DefaultsSection(Section):
+    """``[defaults]``: what a blank cell of a tag list means, as text, because a percentage needs the tag's span."""
+
+    exc_dev: DefaultDeviation | None = None
+    exc_min: DefaultDuration | None = None
+    exc_max: DefaultDuration | None = None
+    comp_dev: DefaultDeviation | None = None
+    comp_min: DefaultDuration | None = None
+    comp_max: DefaultDuration | None = None
+
+
+class LimitsSection(Section):
+    """``[limits]``: how far a sample's time may lie from now before it is quarantined."""
+
+    future: Annotated[int, _duration_from("1s")] = 600_000_000
+    past: Annotated[int, _duration_from("1s")] = parse_duration("3660d")

@@ -1,0 +1,227 @@
+"""From the data of ``historian.toml`` to settings; every fault goes into a list with its key and line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from historian.config import schema
+from historian.config.document import TomlDocument, key_text
+from historian.config.faults import FaultList, Where
+from historian.config.nearest import did_you_mean, one_of, shown
+from historian.config.settings import ModbusSource, OpcUaSource, ScanClass, SourceSettings, StoreSettings
+from historian.config.source_url import parse_modbus_url
+from historian.errors import UnusableValueError
+
+SectionT = TypeVar("SectionT", bound=schema.Section)
+
+PROTOCOLS: Final = ("modbus", "opcua")
+MAX_NAME: Final = 64
+
+_PASSWORD_KEYS: Final = ("password", "passwd", "pass", "pwd", "secret")
+
+
+@dataclass(frozen=True, slots=True)
+class Sections:
+    """What the file says, as far as it could be read.
+
+    ``store`` is None, and names are missing from ``scan_classes`` and ``sources``, where there were faults;
+    ``scan_class_names`` and ``protocols`` (empty text where it is unknown) have all that the file declares, so that
+    tags are not blamed for a fault of their source.
+    """
+
+    store: StoreSettings | None
+    scan_classes: Mapping[str, ScanClass]
+    scan_class_names: tuple[str, ...]
+    sources: Mapping[str, SourceSettings]
+    protocols: Mapping[str, str]
+    defaults: Mapping[str, str]
+    tag_files: tuple[str, ...]
+    limits: schema.LimitsSection
+
+
+def read_sections(document: TomlDocument, faults: FaultList) -> Sections:
+    """Everything in the file but the tags."""
+    reader = _SectionReader(document, faults)
+    reader.read(schema.Root, document.data, ())
+    names = tuple(reader.tables("scan_classes"))
+    return Sections(
+        store=reader.store(),
+        scan_classes=reader.scan_classes(),
+        scan_class_names=names,
+        sources=reader.sources(),
+        protocols=reader.protocols(),
+        defaults=reader.defaults(),
+        tag_files=reader.tag_files(),
+        limits=reader.read(schema.LimitsSection, reader.table("limits"), ("limits",)) or schema.LimitsSection(),
+    )
+
+
+class _SectionReader:
+    """Reads one section after the other from a document and gathers the faults."""
+
+    def __init__(self, document: TomlDocument, faults: FaultList) -> None:
+        self._document = document
+        self._faults = faults
+
+    def table(self, name: str) -> Mapping[str, Any]:
+        """A table of the top level; empty when it is missing or no table, which is told elsewhere."""
+        value = self._document.data.get(name)
+        return value if isinstance(value, dict) else {}
+
+    def tables(self, name: str) -> dict[str, Mapping[str, Any]]:
+        """The named tables inside a table, ``{}`` where something else stands in their place."""
+        return {key: value if isinstance(value, dict) else {} for key, value in self.table(name).items()}
+
+    def store(self) -> StoreSettings | None:
+        section = self.read(schema.StoreSection, self.table("store"), ("store",)) if self.table("store") else None
+        if section is None:
+            if self._document.data.get("store") == {}:
+                self.add(("store", "path"), "nothing", "a path in quotes")
+            return None
+        return StoreSettings(
+            self._document.path.parent / section.path,
+            section.commit, section.flush_rows, section.flush_after, section.memory_limit,
+        )  # fmt: skip
+
+    def scan_classes(self) -> dict[str, ScanClass]:
+        classes = {}
+        for name, value in self.table("scan_classes").items():
+            key = ("scan_classes", name)
+            self._check_name(name, key)
+            section = self.read(schema.ScanClassSection, value, key)
+            if section is None:
+                continue
+            if section.phase >= section.rate:
+                self.add((*key, "phase"), shown(value["phase"]), f"less than the rate, {value['rate']}")
+            classes[name] = ScanClass(name, section.rate, section.phase)
+        return classes
+
+    def protocols(self) -> dict[str, str]:
+        found = {name: value.get("protocol") for name, value in self.tables("sources").items()}
+        return {name: protocol if protocol in PROTOCOLS else "" for name, protocol in found.items()}
+
+    def sources(self) -> dict[str, SourceSettings]:
+        sources = {}
+        for name, value in self.table("sources").items():
+            self._check_name(name, ("sources", name))
+            source = self._source(name, value)
+            if source is not None:
+                sources[name] = source
+        return sources
+
+    def defaults(self) -> dict[str, str]:
+        section = self.read(schema.DefaultsSection, self.table("defaults"), ("defaults",))
+        return {} if section is None else section.model_dump(exclude_none=True)
+
+    def tag_files(self) -> tuple[str, ...]:
+        value = self._document.data.get("tag_files")
+        names = [name for name in value if isinstance(name, str)] if isinstance(value, list) else []
+        for number, name in enumerate(names):
+            if name in names[:number]:
+                self.add(("tag_files", number), shown(name), "each tag list once")
+        return tuple(dict.fromkeys(names))
+
+    def read(self, model: type[SectionT], value: object, key: Sequence[str]) -> SectionT | None:
+        """The section, or None after telling each of its faults."""
+        if not isinstance(value, dict):
+            self.add(key, shown(value), f"a section [{key_text(key)}]")
+            return None
+        try:
+            return model.model_validate(value)
+        except ValidationError as error:
+            for detail in error.errors(include_url=False):
+                self._add_detail(model, detail, key)
+            return None
+
+    def add(self, key: Sequence[str | int], got: str, wanted: str, hint: str = "") -> None:
+        """One fault at ``key``."""
+        file = str(self._document.path)
+        self._faults.add(Where(file, self._document.line(key), key_text(key)), got, wanted, hint)
+
+    def _source(self, name: str, value: object) -> SourceSettings | None:
+        key = ("sources", name)
+        protocol = value.get("protocol") if isinstance(value, dict) else None
+        if not isinstance(value, dict):
+            self.add(key, shown(value), f"a section [{key_text(key)}]")
+        elif protocol == "modbus":
+            modbus = self.read(schema.ModbusSection, value, key)
+            return None if modbus is None else _modbus_source(name, modbus)
+        elif protocol == "opcua":
+            opcua = self.read(schema.OpcUaSection, value, key)
+            self._check_password(value, key)
+            return None if opcua is None else self._opcua_source(name, opcua)
+        else:
+            got = "nothing" if protocol is None else shown(protocol)
+            hint = did_you_mean(protocol, PROTOCOLS) if isinstance(protocol, str) else ""
+            self.add((*key, "protocol"), got, one_of(f'"{known}"' for known in PROTOCOLS), hint)
+        return None
+
+    def _opcua_source(self, name: str, section: schema.OpcUaSection) -> OpcUaSource:
+        file = section.password_file
+        return OpcUaSource(
+            name, section.url, section.mode, section.timeout, section.user, section.password_env,
+            None if file is None else self._document.path.parent / file, section.timestamps, section.max_skew,
+        )  # fmt: skip
+
+    def _check_password(self, value: Mapping[str, Any], key: tuple[str, ...]) -> None:
+        """A user has a password from one place, and a password has a user."""
+        ways = [way for way in ("password_env", "password_file") if way in value]
+        if len(ways) == 2:
+            self.add((*key, ways[1]), "a second place of the password", "password_env or password_file, not both")
+        elif ways and "user" not in value:
+            self.add((*key, "user"), "nothing", f"the user whose password {ways[0]} tells")
+        elif "user" in value and not ways and not any(word in value for word in _PASSWORD_KEYS):
+            self.add((*key, "user"), "a user without a password", "password_env or password_file beside it")
+
+    def _check_name(self, name: str, key: tuple[str, ...]) -> None:
+        if not name or not name.isprintable() or name != name.strip() or len(name) > MAX_NAME:
+            wanted = f"a name of 1 to {MAX_NAME} visible characters, no spaces around it"
+            self.add(key, shown(name), wanted)
+
+    def _add_detail(self, model: type[schema.Section], detail: ErrorDetails, key: Sequence[str]) -> None:
+        """One error of pydantic in our words: what the field's description or our own reader says is wanted."""
+        place: tuple[str | int, ...] = (*key, *detail["loc"])
+        error = detail.get("ctx", {}).get("error")
+        if isinstance(error, UnusableValueError):
+            self.add(place, error.got, error.wanted, error.hint)
+        elif detail["type"] == "extra_forbidden":
+            self._add_unknown_key(model, place)
+        else:
+            field = model.model_fields[str(detail["loc"][0])]
+            got = "nothing" if detail["type"] == "missing" else shown(detail["input"])
+            wanted = field.description or "a value of another kind"
+            self.add(place, got, wanted, _nearest_key(model, detail))
+
+    def _add_unknown_key(self, model: type[schema.Section], place: tuple[str | int, ...]) -> None:
+        word = str(place[-1])
+        if word in _PASSWORD_KEYS and model is schema.OpcUaSection:
+            wanted = "no password in the file"
+            variable = re.sub(r"\W", "_", str(place[1]).upper(), flags=re.ASCII)
+            hint = f'write password_env = "{variable}_PASSWORD" to take it from the environment, or password_file'
+            self.add(place, "a password", wanted, hint)
+        else:
+            known = list(model.model_fields)
+            self.add(place, "an unknown key", one_of(known), did_you_mean(word, known))
+
+
+def _nearest_key(model: type[schema.Section], detail: ErrorDetails) -> str:
+    """For a missing key: the unknown one beside it that was probably meant to be it is told by itself."""
+    if detail["type"] != "missing" or not isinstance(detail["input"], dict):
+        return ""
+    unknown = [str(key) for key in detail["input"] if key not in model.model_fields]
+    meant = did_you_mean(str(detail["loc"][-1]), unknown)
+    return meant.replace("did you mean", "is it").replace("?", ", misspelt?") if meant else ""
+
+
+def _modbus_source(name: str, section: schema.ModbusSection) -> ModbusSource:
+    host, port = parse_modbus_url(section.url)
+    return ModbusSource(
+        name, section.url, host, port, section.unit, section.timeout,
+        section.max_registers, section.max_bits, section.max_gap,
+    )  # fmt: skip

@@ -1,0 +1,66 @@
+"""The tag lists that a configuration names, read into tags in their order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from historian.config.csv_table import read_table
+from historian.config.document import TomlDocument, key_text, read_text
+from historian.config.faults import FaultList, Where
+from historian.config.nearest import did_you_mean, shown
+from historian.config.tag_row import TagContext, TagReader
+from historian.errors import ConfigurationError
+from historian.model.tag import Tag
+
+
+def read_tag_lists(
+    document: TomlDocument, names: tuple[str, ...], context: TagContext, faults: FaultList
+) -> tuple[Tag, ...]:
+    """All tags of the files ``names``, paths relative to the configuration's folder.
+
+    What is wrong goes into ``faults``; a name that comes twice is told with the place of the first.
+    """
+    tags: list[Tag] = []
+    first_places: dict[str, Where] = {}
+    before = len(faults)
+    for number, name in enumerate(names):
+        for place, tag_name, tag in _read_list(document, number, name, context, faults):
+            first = first_places.setdefault(tag_name, place)
+            if first is not place and tag_name:
+                wanted = f"each name once, {first.file}:{first.line} has it"
+                faults.add(place, f"{shown(tag_name)} once more", wanted)
+            elif tag is not None:
+                tags.append(tag)
+    if names and not tags and len(faults) == before:
+        place = Where(str(document.path.parent / names[0]), 1)
+        faults.add(place, "no tags", "a line for at least one tag below the header")
+    return tuple(tags)
+
+
+def _read_list(
+    document: TomlDocument, number: int, name: str, context: TagContext, faults: FaultList
+) -> Iterator[tuple[Where, str, Tag | None]]:
+    """Place, name and tag of each row; the tag is None where the row has a fault."""
+    path = document.path.parent / name
+    key = ("tag_files", number)
+    place = f"{document.path}:{document.line(key)} {key_text(key)}"
+    try:
+        text = read_text(path, place, "a tag list in CSV", _nearest_file(path))
+    except ConfigurationError as error:
+        faults.add_fault(str(document.path), error.faults[0])
+        return
+    table = read_table(str(path), text, faults)
+    if table is None:
+        return
+    reader = TagReader(table, context, faults)
+    name_place = table.places["tag"]
+    for row in table.rows:
+        tag_name = row.cells[name_place] if name_place < len(row.cells) else ""
+        yield Where(table.file, row.line, "tag"), tag_name, reader.read(row)
+
+
+def _nearest_file(path: Path) -> str:
+    if path.exists() or not path.parent.is_dir():
+        return ""
+    return did_you_mean(path.name, [file.name for file in path.parent.glob("*.csv")])

@@ -211,9 +211,10 @@ class CollectorConformance:
         yield driver
         await driver.close()
         await eventually(lambda: relay.connections == 0, "the driver's connections end after close()")
-        await eventually(lambda: asyncio.all_tasks() <= before | self._servers_tasks(), "no task is left after close()")
+        before |= {asyncio.current_task()}
+        await eventually(lambda: asyncio.all_tasks() <= before | self.server_tasks(), "no task is left after close()")
 
-    def _servers_tasks(self) -> set[asyncio.Task[object]]:
+    def server_tasks(self) -> set[asyncio.Task[object]]:
         """Tasks of a server in this event loop that may outlive a connection; none unless a subclass says so."""
         return set()
 

@@ -1,1 +1,271 @@
-"""The writing side of a store: one process at a time.  (Interface agreed with the pipeline; see storage.reader.)"""
+"""The writing side of a store: one process at a time, every call all or nothing.
+
+The pipeline commits here; :mod:`storage.reader` is the other side, for any number of processes.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import numpy as np
+
+from historian.config.settings import StoreSettings
+from historian.errors import HistorianError, StoreForeignError, StoreNotFoundError, UsageError
+from historian.model.commit import Commit
+from historian.model.samples import Samples
+from historian.model.tag import Tag, ValueType
+from storage import audit, buffer, current, health, names, quarantine, recovery, schema, state, statistics, steps, tags
+from storage.database import connect_reader, connect_writer, explained, transaction
+from storage.files import ArchiveFolder, sync_folder
+from storage.flush import Flusher, FlushReport
+from storage.lock import WriterLock
+from storage.recovery import Recovery
+from storage.statistics import StoreStatistics
+
+RETRY_US: Final = 10_000_000
+"""A flush that failed is due again only so much later, by the time of the commits: trying costs a file's worth of work."""
+
+
+class Store:
+    """A store folder, open for writing.  Every method may be called from any thread; they take turns."""
+
+    def __init__(self, folder: Path, connection: sqlite3.Connection, lock: WriterLock, settings: StoreSettings) -> None:
+        self.folder = folder
+        self._connection = connection
+        self._database = folder / names.DATABASE
+        self._lock = lock
+        self._settings = settings
+        self._turn = threading.RLock()
+        self._flush_turn = threading.Lock()
+        self._flusher = Flusher(connection, self._database, ArchiveFolder(folder / names.ARCHIVE), self._turn)
+        self._recovered = False
+        self._retry_us: int | None = None
+        self._last_tag_id = 0
+
+    @classmethod
+    def open(
+        cls, path: Path, *, create: bool = False, settings: StoreSettings | None = None, command: str | None = None
+    ) -> Store:
+        """Take the writer's lock and open the store; ``create`` makes one in a folder that is new or empty.
+
+        ``settings`` say when a flush is due; ``command`` is what others read in StoreLockedError.  Raises
+        StoreNotFoundError, StoreForeignError, StoreVersionError, StoreLockedError, CorruptionError, StoreFullError.
+        """
+        folder = path.absolute()
+        with explained(folder, f"open the store {folder}"):
+            _check_folder(folder, create=create)
+        lock = WriterLock.take(folder, command or _command())
+        try:
+            connection = _open_database(folder, create=create)
+        except BaseException:
+            lock.release()
+            raise
+        store = cls(folder, connection, lock, settings or StoreSettings(folder))
+        store._count_tags()
+        return store
+
+    def _count_tags(self) -> None:
+        (self._last_tag_id,) = self._connection.execute("select coalesce(max(tag_id), 0) from tag_version").fetchone()
+
+    def register_tags(self, tags_: Sequence[Tag], time_us: int, who: str) -> dict[str, int]:
+        """Make sure the store has these tags as they are configured; the identifier of each, by name.
+
+        Whatever changed begins a new version at ``time_us`` and is in the audit as ``who``'s doing.  Tags that are not
+        named stay as they are.  Raises UsageError for a name that comes twice.
+        """
+        with self._turn:
+            with transaction(self._connection, self._database, "register tags"):
+                identifiers = tags.register(self._connection, tags_, time_us, who)
+                steps.reached("tags: rows written")
+            self._count_tags()
+        steps.reached("tags: committed")
+        return identifiers
+
+    def update_types(self, types: Mapping[int, ValueType], time_us: int) -> None:
+        """Take over the types that sources have told, by identifier.  Raises UsageError for an unknown one."""
+        if types:
+            with self._turn, transaction(self._connection, self._database, "update the types of tags"):
+                tags.update_types(self._connection, types, time_us)
+
+    def recover(self, time_us: int) -> Recovery | None:
+        """Finish what the last run left unfinished; None when there was nothing.  ``time_us`` is now.
+
+        Called before the first commit; the first commit does it by itself otherwise.  Calling it again does nothing.
+        """
+        with self._flush_turn:
+            removed = self._flusher.clean_up()
+        with self._turn:
+            if self._recovered:
+                return None
+            found = recovery.recover(self._connection, self._database, time_us)
+            self._recovered = True
+        if found is None:
+            return Recovery(crashed=False, last_commit_us=None, gap_us=0, stored=0, ended=0, removed=removed) if removed else None
+        return Recovery(found.crashed, found.last_commit_us, found.gap_us, found.stored, found.ended, removed)
+
+    def newest(self) -> Samples:
+        """The newest known sample of each tag that was ever sampled, by tag_id; stored or still held back."""
+        with self._turn, explained(self._database, "read the newest samples"):
+            groups = [current.decode(blob) for _, blob in current.read(self._connection)]
+        newest = current.newest(current.merge(groups))
+        return newest.samples.take(np.flatnonzero(~current.never_sampled(newest)))
+
+    def commit(self, commit: Commit, *, final: bool = False) -> None:
+        """Write all of a commit in one transaction; on the disk when this returns.
+
+        ``final`` says that the run ends here in order.  Raises StoreFullError when there is no room: nothing was
+        written, and the same commit can be tried again.
+        """
+        self._refuse_unknown(commit.stored)
+        if not self._recovered:
+            self.recover(commit.time_us)
+        row = buffer.encode_samples(commit.stored) if len(commit.stored) else None
+        groups = [(number, current.encode(group)) for number, group in commit.current.items()]
+        with self._turn, transaction(self._connection, self._database, "commit samples"):
+            self._write(commit, row, groups, final=final)
+            steps.reached("commit: rows written")
+        steps.reached("commit: committed")
+
+    def _write(
+        self, commit: Commit, row: buffer.BatchRow | None, groups: Sequence[tuple[int, bytes]], *, final: bool
+    ) -> None:
+        connection = self._connection
+        if row is not None:
+            buffer.insert(connection, state.next_commit(connection), commit.time_us, row)
+        current.replace(connection, groups)
+        quarantine.append(connection, commit.quarantined)
+        audit.append(connection, commit.events)
+        health.replace(connection, commit.health)
+        run_open = not final and (bool(groups) or state.read(connection).run_open)
+        state.note_commit(connection, commit.time_us, run_open=run_open)
+
+    def _refuse_unknown(self, samples: Samples) -> None:
+        if not len(samples):
+            return
+        first, last = int(samples.tag_id.min()), int(samples.tag_id.max())
+        if first < 1 or last > self._last_tag_id:
+            raise UsageError(
+                f"cannot commit samples of tag_id {first if first < 1 else last}: the store has tags 1 to {self._last_tag_id}; "
+                "register the tag first"
+            )
+
+    def flush(self, *, force: bool = False) -> FlushReport | None:
+        """Move the buffer to the archive when it is due (or ``force``); None when there was nothing to do.
+
+        Commits go on meanwhile in other threads.  Raises StoreFullError; the samples stay in the buffer.
+        """
+        with self._flush_turn:
+            if not force and not self._is_due():
+                return None
+            try:
+                report = self._flusher.flush()
+            except HistorianError:
+                self._retry_us = self._last_commit_us() + RETRY_US
+                raise
+            self._retry_us = None
+        return report if report.files or report.tags_written else None
+
+    def _is_due(self) -> bool:
+        with self._turn, explained(self._database, "read the state of the buffer"):
+            waiting = buffer.state(self._connection)
+            now_us = self._last_commit_us()
+        if waiting.oldest_us is None or (self._retry_us is not None and now_us < self._retry_us):
+            return False
+        return waiting.rows >= self._settings.flush_rows or now_us - waiting.oldest_us >= self._settings.flush_us
+
+    def _last_commit_us(self) -> int:
+        with self._turn:
+            return state.read(self._connection).last_commit_us or 0
+
+    def statistics(self) -> StoreStatistics:
+        """The store in figures."""
+        with self._turn, explained(self._database, "read the store's figures"):
+            return statistics.gather(self._connection, self.folder)
+
+    def close(self) -> None:
+        """Let go of the database and of the lock; may be called twice.  Waits for a flush under way."""
+        with self._flush_turn, self._turn:
+            self._connection.close()
+            self._lock.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _command() -> str:
+    """What this process was started as, without options: they may hold what is nobody's business."""
+    words = [word for word in sys.argv[1:2] if not word.startswith("-")]
+    return " ".join([Path(sys.argv[0]).name or "python", *words])
+
+
+def _check_folder(folder: Path, *, create: bool) -> None:
+    """Refuse what cannot become or be a store, before anything is made there; make the folder."""
+    if folder.exists() and not folder.is_dir():
+        raise StoreForeignError(f"cannot open the store {folder}: this is a file, wanted the folder of a store")
+    if (folder / names.DATABASE).exists():
+        return
+    others = sorted(each.name for each in folder.iterdir() if each.name != names.LOCK) if folder.is_dir() else []
+    if names.ARCHIVE in others:
+        raise StoreForeignError(
+            f"cannot open the store {folder}: it has an archive but no {names.DATABASE}; put that file back from a backup, "
+            "or give another folder. Nothing was changed"
+        )
+    if not create:
+        raise StoreNotFoundError(f"cannot open the store {folder}: there is none; start collecting, which makes it")
+    if others:
+        raise StoreForeignError(
+            f"cannot make a store in {folder}: the folder holds other files ({', '.join(others[:3])}), wanted an empty one"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    sync_folder(folder.parent)
+
+
+def _open_database(folder: Path, *, create: bool) -> sqlite3.Connection:
+    path = folder / names.DATABASE
+    doing = f"open the store {folder}"
+    # Looked at before anything is changed: it may be another program's database.
+    if path.exists():
+        _check_database(path, create=create)
+    with explained(path, doing):
+        connection = connect_writer(path)
+    steps.reached("create: database made")
+    try:
+        with transaction(connection, path, doing):
+            _create_or_migrate(connection, path)
+        with explained(path, doing):
+            sync_folder(folder)
+    except BaseException:
+        connection.close()
+        raise
+    steps.reached("create: tables made")
+    return connection
+
+
+def _check_database(path: Path, *, create: bool) -> None:
+    with explained(path, f"open the store {path.parent}"):
+        reader = connect_reader(path)
+        try:
+            if not (create and schema.is_empty(reader)):
+                schema.check(reader, path)
+        finally:
+            reader.close()
+
+
+def _create_or_migrate(connection: sqlite3.Connection, path: Path) -> None:
+    if schema.is_empty(connection):
+        schema.create(connection)
+        return
+    version = schema.check(connection, path)
+    if version < schema.FORMAT_VERSION:
+        schema.migrate(connection, version)

@@ -1,0 +1,149 @@
+"""Archive files: Parquet that any program reads, small, sorted by tag and time, one tag found without reading others.
+
+docs/format/archive.md describes the file, docs/decisions/0012 the measurements behind the choices here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, Literal, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from historian.model.samples import Int32Array
+from storage.catalogue import ArchiveFile
+from storage.columns import SAMPLE_SCHEMA, numpy_of, times_us
+from storage.files import ArchiveFolder
+from storage.schema import FORMAT_VERSION
+
+Encoding: TypeAlias = Literal["dictionary", "PLAIN", "BYTE_STREAM_SPLIT"]
+
+ENCODINGS: Final[tuple[Encoding, ...]] = ("dictionary", "PLAIN", "BYTE_STREAM_SPLIT")
+
+MIN_GROUP_ROWS: Final = 16_384
+MAX_GROUP_ROWS: Final = 131_072
+"""A row group ends with a tag once it has the smaller number of rows; a tag with more than the larger one is cut by time."""
+
+TRIAL_GROUPS: Final = 4
+TRIAL_ROWS: Final = 32_768
+"""The value's encoding is chosen by encoding the values of so many row groups, and of each so many rows, in every way."""
+
+COMPRESSION_LEVEL: Final = 3
+"""zstd: level 9 saves 2 % and takes twice the time; compaction, which writes for years, may choose it."""
+
+_TEXT_COLUMNS: Final = ("tag_id", "value_int", "value_text", "status")
+_SORTING: Final = (pq.SortingColumn(0), pq.SortingColumn(1))
+
+
+def sort(table: pa.Table) -> pa.Table:
+    """The rows by tag and time; equal ones keep their order."""
+    return table.take(pa.array(np.lexsort((times_us(table, "time"), numpy_of(table, "tag_id")))))
+
+
+def write(
+    folder: ArchiveFolder, path: str, table: pa.Table, *, store_id: str, level: int = COMPRESSION_LEVEL
+) -> ArchiveFile:
+    """Write samples sorted by :func:`sort` (at least one) as one file, durable when this returns.  Raises OSError."""
+    cuts = list(group_bounds(numpy_of(table, "tag_id")))
+    encoding = choose_encoding(table.column("value"), cuts, level)
+    metadata = _metadata(table, store_id)
+
+    def content(stream: pa.NativeFile) -> None:
+        with _writer(stream, table.schema, encoding, level) as writer:
+            for first, end in cuts:
+                writer.write_table(table.slice(first, end - first), row_group_size=end - first)
+            writer.add_key_value_metadata(metadata)
+
+    folder.write(path, content, step="flush")
+    return ArchiveFile(
+        path=folder.root / path,
+        rows=len(table),
+        first_us=int(metadata["historian.first_us"]),
+        last_us=int(metadata["historian.last_us"]),
+        first_tag=int(numpy_of(table, "tag_id")[0]),
+        last_tag=int(numpy_of(table, "tag_id")[-1]),
+        bytes=folder.size(path),
+        sha256=folder.sha256(path),
+    )
+
+
+def _metadata(table: pa.Table, store_id: str) -> Mapping[str, str]:
+    """What the footer says beside the schema, so that a lost catalogue can be made again from the files."""
+    times: NDArray[np.int64] = times_us(table, "time")
+    return {
+        "historian.format_version": str(FORMAT_VERSION),
+        "historian.store_id": store_id,
+        "historian.first_us": str(times.min()),
+        "historian.last_us": str(times.max()),
+    }
+
+
+def _writer(stream: pa.NativeFile, schema: pa.Schema, encoding: Encoding, level: int) -> pq.ParquetWriter:
+    columns: dict[str, str] = {"time": "DELTA_BINARY_PACKED"}
+    if encoding != "dictionary":
+        columns["value"] = encoding
+    names = set(schema.names)
+    return pq.ParquetWriter(
+        stream,
+        schema,
+        compression="zstd",
+        compression_level=level,
+        use_dictionary=[name for name in (*_TEXT_COLUMNS, "value") if name in names and name not in columns],
+        column_encoding={name: chosen for name, chosen in columns.items() if name in names},
+        write_statistics=True,
+        write_page_index=True,
+        write_page_checksum=True,
+        store_schema=False,
+        sorting_columns=_SORTING if schema == SAMPLE_SCHEMA else None,
+    )
+
+
+def group_bounds(tag_id: Int32Array) -> Iterator[tuple[int, int]]:
+    """First row and end of each row group; ``tag_id`` int32[n] is sorted.
+
+    Groups hold whole tags, and more than one only while there are few rows of each.
+    """
+    ends = np.append(np.flatnonzero(np.diff(tag_id)) + 1, len(tag_id))
+    start = 0
+    while start < len(tag_id):
+        end = int(ends[min(np.searchsorted(ends, start + MIN_GROUP_ROWS), len(ends) - 1)])
+        if end - start > MAX_GROUP_ROWS:
+            # A long tag follows short ones: it begins a group of its own.
+            last = int(ends[np.searchsorted(ends, start + MAX_GROUP_ROWS, side="right") - 1])
+            end = last if start < last <= start + MAX_GROUP_ROWS else start + MAX_GROUP_ROWS
+        yield start, end
+        start = end
+
+
+def choose_encoding(values: pa.ChunkedArray, cuts: Sequence[tuple[int, int]], level: int) -> Encoding:
+    """What makes the values smallest: tried on some of the row groups, spread over the file.
+
+    A dictionary suits values that come from a converter of 12 to 16 bits, BYTE_STREAM_SPLIT those that never come again,
+    PLAIN (zstd finds the repeated ones) few rows of many quantised tags.
+    """
+    chosen = [cuts[place] for place in np.unique(np.linspace(0, len(cuts) - 1, TRIAL_GROUPS).astype(int))]
+    parts = [values.slice(first, min(end - first, TRIAL_ROWS)) for first, end in chosen]
+    sizes = {encoding: sum(_encoded_bytes(part, encoding, level) for part in parts) for encoding in ENCODINGS}
+    return min(ENCODINGS, key=lambda encoding: sizes[encoding])
+
+
+def _encoded_bytes(values: pa.ChunkedArray, encoding: Encoding, level: int) -> int:
+    table = pa.table({"value": values})
+    sink = pa.BufferOutputStream()
+    with _writer(sink, table.schema, encoding, level) as writer:
+        writer.write_table(table, row_group_size=len(table))
+    return int(sink.getvalue().size)
+
+
+def write_table(folder: ArchiveFolder, path: str, table: pa.Table, metadata: Mapping[str, Any]) -> None:
+    """Write a small table of another kind, such as the tags, beside the samples; replaces the one before."""
+
+    def content(stream: pa.NativeFile) -> None:
+        with pq.ParquetWriter(stream, table.schema, compression="zstd", store_schema=False) as writer:
+            writer.write_table(table)
+            writer.add_key_value_metadata({name: str(value) for name, value in metadata.items()})
+
+    folder.write(path, content, step="tags file")

@@ -1,0 +1,65 @@
+"""The catalogue: which files of the archive exist, and what is in each.
+
+A file belongs to the store when it has a row in ``file``.  ``file_intent`` names files that are being written: what is
+listed there when no flush runs was left by a crash, is no part of the store and can be removed.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveFile:
+    """One file of the archive.
+
+    ``path`` is absolute.  ``first_us`` and ``last_us`` are the times of its oldest and newest sample, ``first_tag`` and
+    ``last_tag`` its smallest and largest tag_id, all inclusive.  ``sha256`` is that of the whole file, in hexadecimal.
+    """
+
+    path: Path
+    rows: int
+    first_us: int
+    last_us: int
+    first_tag: int
+    last_tag: int
+    bytes: int
+    sha256: str
+
+
+def intend(connection: sqlite3.Connection, path: str) -> None:
+    """Say that a file is about to be written."""
+    connection.execute("insert into file_intent (path) values (?)", (path,))
+
+
+def intents(connection: sqlite3.Connection) -> list[str]:
+    """Files whose writing began."""
+    return [path for (path,) in connection.execute("select path from file_intent order by path")]
+
+
+def forget_intents(connection: sqlite3.Connection) -> None:
+    """Nothing is being written (any more)."""
+    connection.execute("delete from file_intent")
+
+
+def add(connection: sqlite3.Connection, number: int, path: str, file: ArchiveFile) -> None:
+    """Make a file part of the store; ``path`` is below the archive's folder."""
+    connection.execute(
+        "insert into file (number, path, rows, first_us, last_us, first_tag, last_tag, bytes, sha256) "
+        "values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            number, path, file.rows, file.first_us, file.last_us,
+            file.first_tag, file.last_tag, file.bytes, file.sha256,
+        ),
+    )  # fmt: skip
+    connection.execute("delete from file_intent where path = ?", (path,))
+
+
+def read(connection: sqlite3.Connection, archive: Path) -> tuple[ArchiveFile, ...]:
+    """All files, oldest first; ``archive`` is the folder their paths start from."""
+    rows = connection.execute(
+        "select path, rows, first_us, last_us, first_tag, last_tag, bytes, sha256 from file order by first_us, number"
+    )
+    return tuple(ArchiveFile(archive / path, *rest) for path, *rest in rows)

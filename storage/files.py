@@ -1,0 +1,101 @@
+"""The folder of the archive: files appear in it whole or not at all.
+
+Reached through ``pyarrow.fs``; what else a file needs to survive a power cut (a temporary name, fsync of the file, rename,
+fsync of the folder) is here and nowhere else, so that an archive in an object store changes this module only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.fs
+
+from storage import names, steps
+
+_CHUNK_BYTES: Final = 1 << 20
+
+
+class ArchiveFolder:
+    """A local folder.  Paths are relative to it, with forward slashes."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._filesystem = pa.fs.SubTreeFileSystem(root.as_posix(), pa.fs.LocalFileSystem())
+
+    def write(self, path: str, content: Callable[[pa.NativeFile], None], *, step: str) -> None:
+        """Write a file: ``content`` is called with a stream; afterwards the file is there and on the disk.
+
+        A file of this name is replaced.  After an error nothing is left of the new one.  Raises OSError.  ``step`` begins
+        the names of the steps in :mod:`storage.steps`.
+        """
+        parent, name = str(PurePosixPath(path).parent), PurePosixPath(path).name
+        temporary = str(PurePosixPath(parent) / names.temporary_name(name))
+        self._make_folder(parent)
+        try:
+            with self._filesystem.open_output_stream(temporary) as stream:
+                content(stream)
+            steps.reached(f"{step}: file written")
+            self._sync(temporary)
+            steps.reached(f"{step}: file synced")
+            (self.root / temporary).replace(self.root / path)
+        except BaseException:
+            self.remove(temporary)
+            raise
+        steps.reached(f"{step}: file renamed")
+        sync_folder(self.root / parent)
+        steps.reached(f"{step}: folder synced")
+
+    def _make_folder(self, path: str) -> None:
+        """Make a folder and those above it, each known to the disk before something is put into it."""
+        folder = self.root / path
+        missing = [each for each in (folder, *folder.parents) if not each.exists()]
+        folder.mkdir(parents=True, exist_ok=True)
+        for each in reversed(missing):
+            sync_folder(each.parent)
+
+    def _sync(self, path: str) -> None:
+        with (self.root / path).open("r+b") as file:
+            os.fsync(file.fileno())
+
+    def remove(self, path: str) -> bool:
+        """Remove a file; False when there was none."""
+        try:
+            (self.root / path).unlink()
+        except FileNotFoundError:
+            return False
+        return True
+
+    def remove_unfinished(self, path: str) -> bool:
+        """Remove a file that is no part of the store, under its final and under its temporary name; False without any."""
+        pure = PurePosixPath(path)
+        temporary = str(pure.parent / names.temporary_name(pure.name))
+        return any([self.remove(path), self.remove(temporary)])
+
+    def size(self, path: str) -> int:
+        """Bytes of a file."""
+        return (self.root / path).stat().st_size
+
+    def sha256(self, path: str) -> str:
+        """Checksum of a whole file as it can be read back, the same as ``sha256sum`` prints."""
+        digest = hashlib.sha256()
+        with self._filesystem.open_input_stream(path) as stream:
+            while chunk := stream.read(_CHUNK_BYTES):
+                digest.update(chunk)
+        return digest.hexdigest()
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder survive a power cut.  Windows has no such call: its file system keeps a journal of names."""
+    if sys.platform == "win32":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

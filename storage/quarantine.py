@@ -1,0 +1,28 @@
+"""Samples that were refused, kept with the reason so that nothing is dropped in silence."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+
+from historian.model.commit import QuarantinedSample
+
+
+def append(connection: sqlite3.Connection, refused: Iterable[QuarantinedSample]) -> None:
+    """Keep refused samples."""
+    connection.executemany(
+        "insert into quarantine (tag_id, time_us, value, status, reason, seen_us) values (?, ?, ?, ?, ?, ?)",
+        [(each.tag_id, each.time_us, each.value, each.status, each.reason, each.seen_us) for each in refused],
+    )
+
+
+def count(connection: sqlite3.Connection) -> int:
+    """How many there are.  Rows are only ever added, so that the largest number tells without reading them all."""
+    (number,) = connection.execute("select coalesce(max(number), 0) from quarantine").fetchone()
+    return int(number)
+
+
+def read(connection: sqlite3.Connection) -> list[QuarantinedSample]:
+    """All of them, oldest first."""
+    rows = connection.execute("select tag_id, time_us, value, status, reason, seen_us from quarantine order by number")
+    return [QuarantinedSample(*row) for row in rows]

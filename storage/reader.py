@@ -1,0 +1,238 @@
+"""The reading side of a store, for any number of processes, also while one collects.
+
+A snapshot is one read transaction: buffer, held samples and catalogue as they were at one instant, so that each sample is
+seen once, whatever the writer does.  Readers take no lock and make nobody wait.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self, TypeVar
+
+import pyarrow as pa
+
+from historian.errors import StoreForeignError, StoreNotFoundError
+from historian.model.commit import QuarantinedSample
+from storage import audit, buffer, catalogue, current, health, names, quarantine, schema, state, statistics, tags
+from storage.catalogue import ArchiveFile
+from storage.columns import complete, concatenate, to_batch
+from storage.database import connect_reader, explained, primary_code
+from storage.statistics import StoreStatistics
+
+ResultT = TypeVar("ResultT")
+
+PATIENCE_S: Final = 10.0
+PAUSE_S: Final = 0.005
+"""How long, and with what pauses, a read is tried again that met the writer starting, recovering or closing."""
+
+_PASSING: Final = frozenset({
+    sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN,
+})  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSnapshot:
+    """The store at one instant.
+
+    ``tags``: the version that holds of each tag (``storage.tags.SCHEMA``).  ``recent``: what is not in the archive yet,
+    the buffer and the samples held back (``storage.columns.SAMPLE_SCHEMA``); with the rows of ``files`` it is every
+    sample, once.  ``current``: the newest sample of each tag and when its source last answered
+    (``storage.current.CURRENT_SCHEMA``).  ``health`` by name, ``audit`` line by line (``storage.audit.SCHEMA``).
+    """
+
+    format_version: int
+    tags: pa.Table
+    recent: pa.Table
+    current: pa.Table
+    files: tuple[ArchiveFile, ...]
+    health: dict[str, dict[str, object]]
+    audit: pa.Table
+
+
+@dataclass(frozen=True, slots=True)
+class _Raw:
+    """What one transaction read, not decoded yet."""
+
+    state: state.State
+    batches: list[int]
+    fresh: list[tuple[int, pa.Table]]
+    groups: list[tuple[int, bytes]]
+    tags: pa.Table
+    files: tuple[ArchiveFile, ...]
+    health: dict[str, dict[str, object]]
+    audit: pa.Table
+
+
+class StoreReader:
+    """A store folder, open for reading.  Keeps what cannot change between two snapshots, so that the next is quick."""
+
+    def __init__(self, folder: Path, connection: sqlite3.Connection, *, immutable: bool) -> None:
+        self.folder = folder
+        self._database = folder / names.DATABASE
+        self._connection = connection
+        self._immutable = immutable
+        self._turn = threading.RLock()
+        self._batches: dict[int, pa.Table] = {}
+        self._tags: tuple[int, pa.Table] = (-1, pa.table({}))
+        self._files: tuple[int, tuple[ArchiveFile, ...]] = (-1, ())
+        self._audit = audit.SCHEMA.empty_table()
+        self._format_version = 0
+
+    @classmethod
+    def open(cls, path: Path) -> StoreReader:
+        """Open the store in the folder ``path``; no writer is needed.
+
+        Raises StoreNotFoundError, StoreForeignError, StoreVersionError, CorruptionError.
+        """
+        folder = path.absolute()
+        _check_folder(folder)
+        reader = cls(folder, connect_reader(folder / names.DATABASE), immutable=False)
+        try:
+            reader._format_version = reader._read(lambda link: schema.check(link, reader._database))
+        except BaseException:
+            reader.close()
+            raise
+        return reader
+
+    def snapshot(self) -> StoreSnapshot:
+        """Everything at one instant."""
+        with self._turn:
+            raw = self._read(self._read_all)
+            self._keep(raw)
+            groups = current.merge([current.decode(blob) for _, blob in raw.groups])
+            pending = complete(pa.Table.from_batches([to_batch(current.pending(groups))]))
+            recent = concatenate([*(self._batches[number] for number in raw.batches), pending])
+        newest = current.to_table(current.newest(groups))
+        return StoreSnapshot(self._format_version, raw.tags, recent, newest, raw.files, raw.health, raw.audit)
+
+    def _read_all(self, link: sqlite3.Connection) -> _Raw:
+        found = state.read(link)
+        batches = buffer.numbers(link)
+        fresh = [number for number in batches if number not in self._batches]
+        seen = self._audit.num_rows
+        newer = audit.read(link, seen + 1, audit.last_number(link))
+        return _Raw(
+            found,
+            batches,
+            list(zip(fresh, buffer.read(link, fresh), strict=True)),
+            current.read(link),
+            self._tags[1] if self._tags[0] == found.tags_version else tags.read(link),
+            self._files[1] if self._files[0] == found.files_version else catalogue.read(link, self.folder / names.ARCHIVE),
+            health.read(link),
+            pa.concat_tables([self._audit, newer]) if len(newer) else self._audit,
+        )
+
+    def _keep(self, raw: _Raw) -> None:
+        known = {**self._batches, **dict(raw.fresh)}
+        self._batches = {number: known[number] for number in raw.batches}
+        self._tags = (raw.state.tags_version, raw.tags)
+        self._files = (raw.state.files_version, raw.files)
+        self._audit = raw.audit
+
+    def tag_versions(self) -> pa.Table:
+        """All versions of all tags (``storage.tags.SCHEMA``)."""
+        return self._read(lambda link: tags.read(link, all_versions=True))
+
+    def health(self) -> dict[str, dict[str, object]]:
+        """The figures of sources and process as last committed, by name: ``process``, ``source/<name>``."""
+        return self._read(health.read)
+
+    def statistics(self) -> StoreStatistics:
+        """The store in figures."""
+        return self._read(lambda link: statistics.gather(link, self.folder))
+
+    def quarantine(self) -> list[QuarantinedSample]:
+        """The samples that were refused, oldest first."""
+        return self._read(quarantine.read)
+
+    def close(self) -> None:
+        """Let go of the database; may be called twice."""
+        with self._turn:
+            self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _read(self, query: Callable[[sqlite3.Connection], ResultT]) -> ResultT:
+        """The answer of ``query`` in one transaction; what passes by itself is waited for, within PATIENCE_S."""
+        deadline = time.monotonic() + PATIENCE_S
+        with self._turn, explained(self._database, f"read the store {self.folder}"):
+            while True:
+                try:
+                    return self._read_once(query)
+                except _ChangedError:
+                    pass
+                except sqlite3.OperationalError as error:
+                    if primary_code(error) not in _PASSING or time.monotonic() > deadline:
+                        raise
+                    self._reconnect(immutable=primary_code(error) == sqlite3.SQLITE_CANTOPEN and self._is_at_rest())
+                time.sleep(PAUSE_S)
+
+    def _read_once(self, query: Callable[[sqlite3.Connection], ResultT]) -> ResultT:
+        before = self._fingerprint()
+        if self._immutable:
+            self._reconnect(immutable=self._is_at_rest())
+        self._connection.execute("begin")
+        try:
+            result = query(self._connection)
+        finally:
+            if self._connection.in_transaction:
+                self._connection.execute("rollback")
+        if self._immutable and self._fingerprint() != before:
+            raise _ChangedError
+        return result
+
+    def _reconnect(self, *, immutable: bool) -> None:
+        self._connection.close()
+        self._connection = connect_reader(self._database, immutable=immutable)
+        self._immutable = immutable
+
+    def _is_at_rest(self) -> bool:
+        """True when everything is in the database itself, no log beside it.
+
+        Then, and only in a folder where SQLite cannot make its lock files, is the database read as one that nobody
+        changes; a writer that comes meanwhile is found by the fingerprint.
+        """
+        try:
+            return self._wal.stat().st_size == 0
+        except FileNotFoundError:
+            return True
+
+    @property
+    def _wal(self) -> Path:
+        return self._database.with_name(self._database.name + names.WAL_SUFFIX)
+
+    def _fingerprint(self) -> tuple[int, int, bool] | None:
+        if not self._immutable:
+            return None
+        stat = self._database.stat()
+        return stat.st_size, stat.st_mtime_ns, self._is_at_rest()
+
+
+class _ChangedError(Exception):
+    """A database read without locks changed meanwhile; the result is thrown away."""
+
+
+def _check_folder(folder: Path) -> None:
+    if (folder / names.DATABASE).is_file():
+        return
+    if folder.is_file():
+        raise StoreForeignError(f"cannot open the store {folder}: this is a file, wanted the folder of a store")
+    if (folder / names.ARCHIVE).is_dir():
+        raise StoreForeignError(
+            f"cannot open the store {folder}: it has an archive but no {names.DATABASE}; put that file back from a backup"
+        )
+    raise StoreNotFoundError(
+        f"cannot open the store {folder}: there is none; start collecting, which makes it, or give the folder of one"
+    )

@@ -1,0 +1,79 @@
+"""The store in figures, for ``status``."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+
+from storage import buffer, names, quarantine, state
+
+
+@dataclass(frozen=True, slots=True)
+class StoreStatistics:
+    """Figures of a store.
+
+    ``samples`` are all that are stored: ``archive_rows`` in ``files`` files of ``archive_bytes`` bytes together, and
+    ``buffer_rows`` in ``batches`` batches; pending samples of the newest scans are not among them.  ``first_us`` and
+    ``last_us`` are the times of the oldest and newest stored sample, ``last_commit_us`` is that of the last commit; None
+    in an empty store.  ``run_open`` tells that a run has not ended in order: it is collecting, or it crashed.
+    """
+
+    tags: int
+    samples: int
+    buffer_rows: int
+    batches: int
+    files: int
+    archive_rows: int
+    archive_bytes: int
+    database_bytes: int
+    quarantined: int
+    first_us: int | None
+    last_us: int | None
+    last_commit_us: int | None
+    run_open: bool
+
+    @property
+    def bytes_per_sample(self) -> float | None:
+        """Of the samples in the archive; None while there are none."""
+        return self.archive_bytes / self.archive_rows if self.archive_rows else None
+
+
+def gather(connection: sqlite3.Connection, folder: Path) -> StoreStatistics:
+    """The figures as of the connection's transaction."""
+    (tags,) = connection.execute("select count(*) from tag_version where valid_to_us is null").fetchone()
+    files, archive_rows, archive_bytes = connection.execute(
+        "select count(*), coalesce(sum(rows), 0), coalesce(sum(bytes), 0) from file"
+    ).fetchone()
+    first_us, last_us = connection.execute(
+        "select min(first_us), max(last_us) from "
+        "(select first_us, last_us from file union all select first_us, last_us from batch)"
+    ).fetchone()
+    waiting = buffer.state(connection)
+    current = state.read(connection)
+    return StoreStatistics(
+        tags=tags,
+        samples=archive_rows + waiting.rows,
+        buffer_rows=waiting.rows,
+        batches=waiting.batches,
+        files=files,
+        archive_rows=archive_rows,
+        archive_bytes=archive_bytes,
+        database_bytes=_database_bytes(folder),
+        quarantined=quarantine.count(connection),
+        first_us=first_us,
+        last_us=last_us,
+        last_commit_us=current.last_commit_us,
+        run_open=current.run_open,
+    )
+
+
+def _database_bytes(folder: Path) -> int:
+    """Database and log together; a file that goes away meanwhile counts nothing."""
+    total = 0
+    for name in (names.DATABASE, names.DATABASE + names.WAL_SUFFIX):
+        try:
+            total += (folder / name).stat().st_size
+        except FileNotFoundError:
+            continue
+    return total

@@ -1,0 +1,36 @@
+"""The moments between two steps of a write, by name, where a crash would hurt most.
+
+:func:`reached` does nothing; the crash tests put a function in its place that ends the process there.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+STEPS: Final = (
+    "create: database made",
+    "create: tables made",
+    "commit: rows written",
+    "commit: committed",
+    "recover: rows written",
+    "recover: committed",
+    "tags: rows written",
+    "tags: committed",
+    "flush: intent recorded",
+    "flush: file written",
+    "flush: file synced",
+    "flush: file renamed",
+    "flush: folder synced",
+    "flush: catalogue written",
+    "flush: committed",
+    "tags file: file written",
+    "tags file: file synced",
+    "tags file: file renamed",
+    "tags file: folder synced",
+    "tags file: noted",
+)
+"""Every step there is, in the order of a store's life."""
+
+
+def reached(step: str) -> None:
+    """The named step is done and the next has not begun."""

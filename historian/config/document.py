@@ -1,4 +1,4 @@
-"""Reading the files of a configuration: text in UTF-8, and TOML with the line of every key.
+"""Reading a TOML file, with the line of every key.
 
 Loads neither pydantic nor the tag lists, so that commands which only need the store's place start quickly.
 """
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from historian.config.text_file import UnusableFileError, read_text
 from historian.config.toml_places import KeyPath, find_lines
 from historian.errors import ConfigurationError, Fault
 
@@ -37,38 +38,16 @@ class TomlDocument:
 
 def read_toml(path: Path) -> TomlDocument:
     """Read a TOML file.  Raises ConfigurationError with one fault when it is missing, unreadable or no TOML."""
-    text = read_text(path, str(path), "a configuration file", "historian init writes one to start from")
+    try:
+        text = read_text(path, "a configuration file", "historian init writes one to start from")
+    except UnusableFileError as error:
+        place = str(path) if error.line is None else f"{path}:{error.line}"
+        raise ConfigurationError([error.at(place)]) from None
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError([_syntax_fault(path, text, error)]) from None
     return TomlDocument(path, data, find_lines(text.replace("\r\n", "\n")))
-
-
-def read_text(path: Path, place: str, wanted: str, hint_if_missing: str = "") -> str:
-    """The text of ``path`` without its byte order mark.
-
-    Raises ConfigurationError when it cannot be read, at ``place``, where the file was named.
-    """
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise _refused(place, f"no file {path}", wanted, hint_if_missing) from None
-    except IsADirectoryError:
-        raise _refused(place, f"the folder {path}", wanted) from None
-    except OSError as error:
-        folder = path.is_dir()  # Windows refuses to open a folder as if permission were missing
-        got = f"the folder {path}" if folder else f"{path}, which cannot be read: {error.strerror}"
-        raise _refused(place, got, wanted) from None
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        got = (
-            "text in UTF-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else f"the byte 0x{content[error.start]:02X}"
-        )
-        where = f"{path}:{1 if got.startswith('text') else line}"
-        raise _refused(where, got, "text in UTF-8", "in a spreadsheet, save as 'CSV UTF-8'") from None
 
 
 def key_text(key: Sequence[str | int]) -> str:
@@ -81,10 +60,6 @@ def key_text(key: Sequence[str | int]) -> str:
             name = part if re.fullmatch(r"[A-Za-z0-9_-]+", part) else repr(part)
             text += f".{name}" if text else name
     return text
-
-
-def _refused(place: str, got: str, wanted: str, hint: str = "") -> ConfigurationError:
-    return ConfigurationError([Fault(place, got, wanted, hint)])
 
 
 def _syntax_fault(path: Path, text: str, error: tomllib.TOMLDecodeError) -> Fault:

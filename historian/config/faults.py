@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import Final, NamedTuple
 
+from historian.config.tag_columns import COLUMNS
 from historian.errors import ConfigurationError, Fault
 
 REPEATS_SHOWN: Final = 20
@@ -26,10 +27,10 @@ class Where(NamedTuple):
 
 
 class FaultList:
-    """Faults in the order of files and lines; ``first`` is the file whose faults come before all others."""
+    """Faults in the order of files, lines and columns; ``first`` is the file whose faults come before all others."""
 
     def __init__(self, first: str) -> None:
-        self._faults: list[tuple[str, int, Fault]] = []
+        self._faults: list[tuple[str, int, int, Fault]] = []
         self._files: dict[str, int] = {first: 0}
 
     def __len__(self) -> int:
@@ -38,18 +39,14 @@ class FaultList:
     def add(self, where: Where, got: str, wanted: str, hint: str = "") -> None:
         """One fault at its place."""
         self._files.setdefault(where.file, len(self._files))
-        self._faults.append((where.file, where.line or 0, Fault(str(where), got, wanted, hint)))
-
-    def add_fault(self, file: str, fault: Fault) -> None:
-        """A fault that is complete already, about the whole of ``file``."""
-        self._files.setdefault(file, len(self._files))
-        self._faults.append((file, 0, fault))
+        column = COLUMNS.index(where.key) if where.key in COLUMNS else -1
+        self._faults.append((where.file, where.line or 0, column, Fault(str(where), got, wanted, hint)))
 
     def raise_if_any(self) -> None:
         """Raise ConfigurationError with all faults, unless there are none."""
         if self._faults:
-            ordered = sorted(self._faults, key=lambda entry: (self._files[entry[0]], entry[1]))
-            raise ConfigurationError(_folded([fault for _, _, fault in ordered]))
+            ordered = sorted(self._faults, key=lambda entry: (self._files[entry[0]], *entry[1:3]))
+            raise ConfigurationError(_folded([entry[-1] for entry in ordered]))
 
 
 def _folded(faults: list[Fault]) -> list[Fault]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from functools import lru_cache
 from typing import Final
 
 from historian.config.nearest import shown
@@ -12,6 +13,7 @@ from historian.errors import UnusableValueError
 _NUMBER: Final = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 
 
+@lru_cache(maxsize=4096)
 def parse_number(text: str) -> float:
     """The finite number in ``text``.  Raises UnusableValueError for all else, ``nan`` and ``1e999`` too."""
     if _NUMBER.fullmatch(text):

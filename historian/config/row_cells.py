@@ -43,6 +43,10 @@ class RowCells:
         """A fault in the cell of ``column``, or in the row when that is empty."""
         self._faults.add(Where(self._file, self._line, column), got, wanted, hint)
 
+    def faults_so_far(self) -> int:
+        """How many faults the whole configuration has; the same number twice means that nothing went wrong between."""
+        return len(self._faults)
+
 
 class CellReader:
     """Gives the rows of one table their columns."""
@@ -61,13 +65,18 @@ class CellReader:
             for column in NUMERIC:
                 texts[column] = _with_point(texts[column])
         named = RowCells(self._table.file, row.line, texts, self._faults)
-        return named if self._fits(cells, named) else None
+        return named if self._fits(row, cells, named) else None
 
-    def _fits(self, cells: list[str], named: RowCells) -> bool:
+    def tell_if_longer(self, row: Row, named: RowCells) -> None:
+        """Blank cells beyond the header do no harm; in a row that is wrong they show that its cells are shifted."""
         width = self._table.width
-        if any(cells[width:]):
+        if len(row.cells) > width:
             hint = "put a cell that holds the separating sign in quotes"
-            named.tell("", f"{len(cells)} cells", f"{width} as in the header", hint)
+            named.tell("", f"{len(row.cells)} cells", f"{width} as in the header", hint)
+
+    def _fits(self, row: Row, cells: list[str], named: RowCells) -> bool:
+        if any(cells[self._table.width :]):
+            self.tell_if_longer(row, named)
             return False
         for number in self._unnamed:
             if cells[number]:

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from historian.config.csv_table import read_table
-from historian.config.document import TomlDocument, key_text, read_text
+from historian.config.document import TomlDocument, key_text
 from historian.config.faults import FaultList, Where
 from historian.config.nearest import did_you_mean, shown
 from historian.config.tag_row import TagContext, TagReader
-from historian.errors import ConfigurationError
+from historian.config.text_file import UnusableFileError, read_text
 from historian.model.tag import Tag
 
 
@@ -44,11 +44,12 @@ def _read_list(
     """Place, name and tag of each row; the tag is None where the row has a fault."""
     path = document.path.parent / name
     key = ("tag_files", number)
-    place = f"{document.path}:{document.line(key)} {key_text(key)}"
+    place = Where(str(document.path), document.line(key), key_text(key))
     try:
-        text = read_text(path, place, "a tag list in CSV", _nearest_file(path))
-    except ConfigurationError as error:
-        faults.add_fault(str(document.path), error.faults[0])
+        text = read_text(path, "a tag list in CSV", _nearest_file(path))
+    except UnusableFileError as error:
+        where = place if error.line is None else Where(str(path), error.line)
+        faults.add(where, error.got, error.wanted, error.hint)
         return
     table = read_table(str(path), text, faults)
     if table is None:

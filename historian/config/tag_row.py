@@ -54,15 +54,20 @@ class TagReader:
         self._cells = CellReader(table, faults)
         self._context = context
         self._faults = faults
-        self._exception = DeadBandReader("exc", context.defaults)
-        self._compression = DeadBandReader("comp", context.defaults)
+        self._exception = DeadBandReader("exc", ExceptionSettings, context.defaults)
+        self._compression = DeadBandReader("comp", CompressionSettings, context.defaults)
 
     def read(self, row: Row) -> Tag | None:
         """The tag of ``row``; None after telling what is wrong with it."""
         before = len(self._faults)
         cells = self._cells.read(row)
-        tag = None if cells is None else self._tag(cells)
-        return tag if len(self._faults) == before else None
+        if cells is None:
+            return None
+        tag = self._tag(cells)
+        if len(self._faults) == before:
+            return tag
+        self._cells.tell_if_longer(row, cells)
+        return None
 
     def _tag(self, cells: RowCells) -> Tag:
         name, source = cells["tag"], cells["source"]
@@ -79,8 +84,8 @@ class TagReader:
         return Tag(
             name, source, cells["address"], cells["scan_class"], value_type, cells["units"], cells["description"],
             _read_scale(cells), cells.parsed("offset", parse_number), *span, step,
-            ExceptionSettings(*self._exception.read(cells, span, holds=holds)),
-            CompressionSettings(*self._compression.read(cells, span, holds=holds)),
+            self._exception.read(cells, span, holds=holds),
+            self._compression.read(cells, span, holds=holds),
             enumeration, cells["type"],
         )  # fmt: skip
 

@@ -1,0 +1,201 @@
+"""One session with a server: opened within a deadline, asked, and closed so that nothing of it is left.
+
+asyncua's Client does the encoding.  Around it stands what it leaves to its user: one deadline for the whole of
+connecting, failures as one kind of error, no tasks, sockets or log lines of its own after an end of any kind.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Protocol, TypeVar, cast
+from urllib.parse import urlsplit
+
+from asyncua import ua
+from asyncua.client.client import Client
+from asyncua.client.ua_client import UaClientState
+from asyncua.ua.uaerrors import UaStatusCodeError
+
+from collectors.opcua.failures import TOO_LARGE, describe, log, refused, unavailable
+from historian.config.settings import OpcUaSource
+
+DEFAULT_PORT: Final = 4840
+NODES_PER_READ: Final = 1_000
+"""Most nodes of one read, also where the server takes more: 1,000 values decode in about 10 ms, and for that long
+nothing else happens in this process, no other source's scan either."""
+
+NODES_PER_BROWSE: Final = 100
+REFERENCES_PER_NODE: Final = 1_000
+
+SESSION_TIMEOUT_MS: Final = 60_000
+"""How long a server keeps the session of a collector that was killed; many devices have ten sessions in all."""
+
+KEEP_ALIVE_S: Final = 5.0
+"""How often asyncua asks for the server's state, which keeps the session of slow scans alive."""
+
+GOODBYE_S: Final = 1.0
+"""How long a server may take to close the session before we hang up."""
+
+_T = TypeVar("_T")
+
+
+@dataclass(slots=True)
+class OperationLimits:
+    """Most nodes of one request: what the server publishes, what it was found to take, and our own limits.
+
+    Published limits are those of OPC 10000-5, 6.3.11, where 0 is no limit.
+    """
+
+    published_read: int = 0
+    published_browse: int = 0
+    accepted_read: int = NODES_PER_READ
+    accepted_browse: int = NODES_PER_BROWSE
+
+    @property
+    def nodes_per_read(self) -> int:
+        """At least 1."""
+        return min(self.accepted_read, self.published_read or self.accepted_read)
+
+    @property
+    def nodes_per_browse(self) -> int:
+        """At least 1."""
+        return min(self.accepted_browse, self.published_browse or self.accepted_browse)
+
+    def lower_read(self, nodes: int) -> None:
+        """The server has refused more than ``nodes``."""
+        self.accepted_read = max(1, min(self.accepted_read, nodes))
+
+    def lower_browse(self, nodes: int) -> None:
+        """The server has refused more than ``nodes``."""
+        self.accepted_browse = max(1, min(self.accepted_browse, nodes))
+
+
+class Answer(Protocol):
+    """A DataValue as the library decodes it: with neither Value nor StatusCode missing."""
+
+    Value: ua.Variant
+    StatusCode: ua.StatusCode
+    SourceTimestamp: datetime | None
+    ServerTimestamp: datetime | None
+
+
+class Connection:
+    """A session.  ``limits`` of its requests; ``namespaces``: its URIs, the index of each is its place."""
+
+    def __init__(self, source: OpcUaSource, password: str | None, limits: OperationLimits) -> None:
+        quiet_asyncua()
+        self.limits = limits
+        self.namespaces: tuple[str, ...] = ()
+        self._source = source
+        self._client = _client(source, password)
+        self._failed = False
+
+    async def open(self) -> None:
+        """Connect and activate the session.  Raises SourceUnavailableError; the caller sets the deadline."""
+        try:
+            await self._client.connect()
+        except Exception as error:
+            # The boundary to the library: whatever it makes of a server's rubbish (AssertionError, KeyError,
+            # struct.error ...), the source is not available.
+            raise unavailable(self._source, "connect to", error) from error
+        self._watch_renewal()
+
+    async def read(self, parameters: ua.ReadParameters) -> list[Answer]:
+        """One read.  Raises RequestRefusedError or SourceUnavailableError."""
+        return cast("list[Answer]", await self._ask(self._client.uaclient.session.read(parameters)))
+
+    async def browse(self, parameters: ua.BrowseParameters) -> list[ua.BrowseResult]:
+        """One browse.  Raises as :meth:`read`."""
+        return await self._ask(self._client.uaclient.session.browse(parameters))
+
+    async def browse_next(self, points: Sequence[bytes]) -> list[ua.BrowseResult]:
+        """More of browses that were not complete.  Raises as :meth:`read`."""
+        parameters = ua.BrowseNextParameters(ReleaseContinuationPoints=False, ContinuationPoints=list(points))
+        return await self._ask(self._client.uaclient.session.browse_next(parameters))
+
+    async def _ask(self, request: Awaitable[_T]) -> _T:
+        try:
+            return await request
+        except Exception as error:
+            # The boundary to the library, which raises anything for an answer that it cannot decode.
+            refusal = refused(error)
+            if refusal is not None and self._client.state is UaClientState.CONNECTED:
+                raise refusal from error
+            self._failed = True
+            if isinstance(error, UaStatusCodeError) and error.code in TOO_LARGE:
+                self.limits.lower_read(self.limits.nodes_per_read // 2)
+            raise unavailable(self._source, "read from", error) from error
+
+    async def close(self) -> None:
+        """Close the session if the server still answers, and the socket in any case.  Never raises."""
+        in_order = False
+        try:
+            if not self._failed and self._client.state is UaClientState.CONNECTED:
+                async with asyncio.timeout(GOODBYE_S):
+                    await self._client.close_session()
+                    await self._client.close_secure_channel()
+                in_order = True
+        except Exception as error:  # noqa: BLE001 - the last chance to be polite; nothing depends on it
+            log.debug("%s: the session was not closed in order: %s", self._source.name, describe(error))
+        finally:
+            await self._hang_up(abort=not in_order)
+
+    async def _hang_up(self, *, abort: bool) -> None:
+        protocol = self._client.uaclient.protocol
+        if abort and protocol is not None and protocol.transport is not None:
+            # A server that hangs never takes what is still to be sent, and closing would wait for that.
+            protocol.transport.abort()
+        self._client.disconnect_socket()
+        # Without a socket this sends nothing; it ends the library's tasks.
+        await self._client.close_session()
+
+    def _watch_renewal(self) -> None:
+        """Take the exception with which the renewal of the channel ends when the connection is lost.
+
+        The library leaves it in its task, and asyncio then prints it as never retrieved.
+        """
+        task = self._client._renew_channel_task  # noqa: SLF001 - there is no public way to it
+        if task is not None:
+            task.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+
+def _client(source: OpcUaSource, password: str | None) -> Client:
+    timeout_s = source.timeout_us / 1e6
+    client = Client(_with_port(source.url), timeout=timeout_s, watchdog_intervall=max(KEEP_ALIVE_S, timeout_s))
+    client.name = client.description = "plant-historian"
+    client.application_uri = f"urn:{socket.gethostname()}:plant-historian"
+    client.product_uri = "urn:plant-historian"
+    client.session_timeout = SESSION_TIMEOUT_MS
+    if source.user is not None:
+        client.set_user(source.user)
+        client.set_password(password or "")
+    return client
+
+
+def _with_port(url: str) -> str:
+    parts = urlsplit(url)
+    return url if parts.port is not None else parts._replace(netloc=f"{parts.netloc}:{DEFAULT_PORT}").geturl()
+
+
+class _Forward(logging.Handler):
+    """Passes asyncua's log on as details of ours."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        log.debug("%s: %s", record.name, record.getMessage(), exc_info=record.exc_info)
+
+
+def quiet_asyncua() -> None:
+    """Keep asyncua's warnings and tracebacks, all of things that we report ourselves, off the terminal.
+
+    Its level also keeps passwords out of every log, for at DEBUG it writes whole requests.  An application that has
+    set up asyncua's logger itself is left alone.
+    """
+    logger = logging.getLogger("asyncua")
+    if logger.level == logging.NOTSET and not logger.handlers:
+        logger.setLevel(logging.WARNING)
+        logger.addHandler(_Forward())
+        logger.propagate = False

@@ -1,0 +1,144 @@
+"""The OPC UA driver: polled reads of the Value attribute through one session.
+
+It keeps no state but its connection; :mod:`collectors.runner` makes a new one for each attempt to connect.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Final
+
+import numpy as np
+from asyncua import ua
+from asyncua.ua.attribute_ids import AttributeIds
+
+from collectors.driver import Reading, ReadPlan
+from collectors.opcua.connection import Answer, Connection, OperationLimits
+from collectors.opcua.credentials import read_password
+from collectors.opcua.failures import log, unavailable
+from collectors.opcua.nodes import NodeFinder, learn_server
+from collectors.opcua.requests import Batch, batch_of, read_batches
+from collectors.opcua.types import value_types
+from collectors.opcua.values import TIMESTAMPS, Columns
+from historian.config.opcua_address import parse_opcua_address
+from historian.config.settings import OpcUaSource
+from historian.errors import SourceUnavailableError
+from historian.model.clock import Clock
+from historian.model.samples import UInt32Array
+from historian.model.scan import ScanGroup
+from historian.model.status import BAD_NO_COMMUNICATION, BAD_NODE_ID_UNKNOWN, GOOD
+from historian.model.tag import Tag, ValueType
+
+SHOWN_MISSING: Final = 5
+"""So many of the tags without a node are named in the log; the others are counted."""
+
+
+@dataclass(slots=True)
+class OpcUaPlan:
+    """What to send for one group, and the lanes that have no node: ``missing`` uint32[n], Good where there is one."""
+
+    batches: list[Batch]
+    missing: UInt32Array
+
+    @property
+    def requests(self) -> int:
+        """How many reads one reading takes."""
+        return len(self.batches)
+
+
+class OpcUaDriver:
+    """Implements :class:`collectors.driver.Driver`.
+
+    ``skewed`` counts the values whose time was further from our clock than the source allows.
+    """
+
+    _limits_of: ClassVar[dict[str, OperationLimits]] = {}
+    """By URL what servers took in this process: one that hangs up on a large request would else do so for ever."""
+
+    def __init__(self, source: OpcUaSource, clock: Clock) -> None:
+        self.skewed = 0
+        self._source = source
+        self._clock = clock
+        self._connection: Connection | None = None
+        self._finder: NodeFinder | None = None
+
+    async def connect(self) -> None:
+        """Open a session and learn the server's limits and namespaces, all within the source's time-out."""
+        await self.close()
+        limits = self._limits_of.setdefault(self._source.url, OperationLimits())
+        connection = Connection(self._source, read_password(self._source), limits)
+        try:
+            async with asyncio.timeout(self._source.timeout_us / 1e6):
+                await connection.open()
+                await learn_server(connection)
+        except TimeoutError as error:
+            await connection.close()
+            raise unavailable(self._source, "connect to", error) from error
+        except BaseException:
+            # Cancellation too must not leave a socket or a task.
+            await connection.close()
+            raise
+        self._connection, self._finder = connection, NodeFinder(connection)
+
+    async def resolve(self, groups: Sequence[ScanGroup]) -> Mapping[str, ValueType]:
+        """Types of tags that have none, from their nodes' values and DataTypes."""
+        tags = [tag for group in groups for tag in group.tags if tag.value_type is None]
+        nodes = await self._find(tags)
+        known = [(tag, node) for tag, node in zip(tags, nodes, strict=True) if isinstance(node, ua.NodeId)]
+        types = await value_types(self._connected(), [node for _, node in known])
+        return {tag.name: kind for (tag, _), kind in zip(known, types, strict=True) if kind is not None}
+
+    async def plan(self, group: ScanGroup) -> ReadPlan:
+        """Find the nodes and build the reads; a tag without a node is BadNodeIdUnknown until the next connect."""
+        nodes = await self._find(group.tags)
+        self._report_missing(group.tags, nodes)
+        missing = np.array([GOOD if isinstance(node, ua.NodeId) else BAD_NODE_ID_UNKNOWN for node in nodes], np.uint32)
+        found = {lane: node for lane, node in enumerate(nodes) if isinstance(node, ua.NodeId)}
+        timestamps = TIMESTAMPS[self._source.timestamps]
+        whole = batch_of(list(found), list(found.values()), AttributeIds.Value, timestamps)
+        return OpcUaPlan(whole.cut(self._connected().limits.nodes_per_read), missing)
+
+    async def read(self, group: ScanGroup, plan: ReadPlan) -> Reading:  # noqa: ARG002 - the plan holds all of it
+        """Read every lane once; raises SourceUnavailableError when the connection or an answer is lost."""
+        if not isinstance(plan, OpcUaPlan):
+            raise TypeError(f"cannot read a plan of type {type(plan).__name__}, wanted one that this driver made")
+        connection, clock = self._connected(), self._clock
+        columns = Columns(plan.missing, clock.wall_us(), self._source.timestamps, self._source.max_skew_us)
+
+        def take(batch: Batch, values: Sequence[Answer]) -> None:
+            columns.fill(batch.lanes, values, clock.wall_us())
+
+        plan.batches = await read_batches(connection, plan.batches, take)
+        self._count_skew(columns.skewed)
+        return columns.reading()
+
+    async def close(self) -> None:
+        """Let go of the session and the socket."""
+        connection, self._connection, self._finder = self._connection, None, None
+        if connection is not None:
+            await connection.close()
+
+    def _connected(self) -> Connection:
+        if self._connection is None:
+            text = f"cannot read from source {self._source.name!r} at {self._source.url}: not connected"
+            raise SourceUnavailableError(text, BAD_NO_COMMUNICATION)
+        return self._connection
+
+    async def _find(self, tags: Sequence[Tag]) -> list[ua.NodeId | str]:
+        finder = self._finder or NodeFinder(self._connected())
+        return await finder.find([parse_opcua_address(tag.address) for tag in tags])
+
+    def _report_missing(self, tags: Sequence[Tag], nodes: Sequence[ua.NodeId | str]) -> None:
+        missing = [(tag, node) for tag, node in zip(tags, nodes, strict=True) if isinstance(node, str)]
+        if missing:
+            shown = "; ".join(f"{tag.name} ({tag.address}): {why}" for tag, why in missing[:SHOWN_MISSING])
+            more = f"; and {len(missing) - SHOWN_MISSING} more" if len(missing) > SHOWN_MISSING else ""
+            log.warning("%s: no node for %d of %d tags: %s%s", self._source.name, len(missing), len(tags), shown, more)
+
+    def _count_skew(self, skewed: int) -> None:
+        if skewed and not self.skewed:
+            limit_s = self._source.max_skew_us / 1e6
+            log.warning("%s: its clock and ours differ by more than %g s (max_skew)", self._source.name, limit_s)
+        self.skewed += skewed

@@ -1,0 +1,125 @@
+"""What goes wrong on the way to a server, as the two errors the rest of the project knows.
+
+Either the source as a whole is unavailable (:func:`unavailable`), or one request was refused for what is in it
+(:class:`RequestRefusedError`), so that a smaller one may do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Final
+
+from asyncua.ua.uaerrors import UaError, UaStatusCodeError
+
+from historian.config.settings import OpcUaSource
+from historian.errors import SourceProtocolError, SourceUnavailableError
+from historian.model.status import (
+    BAD_CONFIGURATION_ERROR,
+    BAD_DECODING_ERROR,
+    BAD_NO_COMMUNICATION,
+    BAD_TIMEOUT,
+    status_code,
+    status_name,
+)
+
+log: Final = logging.getLogger("historian.collectors.opcua")
+
+TOO_LARGE: Final = frozenset(
+    status_code(name)
+    for name in (
+        "BadTooManyOperations",
+        "BadRequestTooLarge",
+        "BadResponseTooLarge",
+        "BadEncodingLimitsExceeded",
+        "BadTcpMessageTooLarge",
+    )
+)
+"""Answers that mean: ask for less at a time."""
+
+_FOR_ONE_NODE: Final = frozenset(
+    status_code(name)
+    for name in (
+        "BadEncodingError",
+        "BadDecodingError",
+        "BadInternalError",
+        "BadUnexpectedError",
+        "BadNodeIdInvalid",
+        "BadNodeIdUnknown",
+    )
+)
+"""Answers with which sloppy servers refuse a whole request because of one of its nodes."""
+
+_WRONG_USER: Final = frozenset(
+    status_code(name)
+    for name in (
+        "BadUserAccessDenied",
+        "BadIdentityTokenInvalid",
+        "BadIdentityTokenRejected",
+        "BadUserSignatureInvalid",
+    )
+)
+
+_TIMED_OUT: Final = frozenset(map(status_code, ("BadTimeout", "BadRequestTimeout")))
+
+
+class RequestRefusedError(SourceProtocolError):
+    """The server refused one request as a whole, or its answer cannot be decoded; with fewer nodes it may do.
+
+    ``status`` says why; ``is_too_large`` is True when no request of this size will do.
+    """
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+        self.is_too_large = status in TOO_LARGE
+
+
+def refused(error: Exception) -> RequestRefusedError | None:
+    """The refusal that ``error``, raised by a request, is; None when it is the connection that failed."""
+    match error:
+        case UaStatusCodeError() if error.code in TOO_LARGE or error.code in _FOR_ONE_NODE:
+            return RequestRefusedError(f"the server refused a request: {status_name(error.code)}", error.code)
+        case UaStatusCodeError() | OSError() | asyncio.TimeoutError():
+            return None
+        case _:
+            return RequestRefusedError(f"cannot decode an answer: {describe(error)}", BAD_DECODING_ERROR)
+
+
+def unavailable(source: OpcUaSource, doing: str, error: BaseException) -> SourceUnavailableError:
+    """``error`` as one for the person at the keyboard: what could not be done, why, and the remedy."""
+    reason, status = _reason(source, error)
+    return SourceUnavailableError(f"cannot {doing} source {source.name!r} at {source.url}: {reason}", status)
+
+
+def _reason(source: OpcUaSource, error: BaseException) -> tuple[str, int]:
+    # TimeoutError is an OSError too, so it goes first.
+    match error:
+        case TimeoutError():
+            limit_s = source.timeout_us / 1e6
+            return f"no answer within {limit_s:g} s; is the server busy, or its timeout too short?", BAD_TIMEOUT
+        case UaStatusCodeError() if error.code is not None:
+            return _reason_of_code(source, error.code)
+        case ConnectionRefusedError():
+            return "connection refused; does the server run, and is the port right?", BAD_NO_COMMUNICATION
+        case OSError():
+            return describe(error), BAD_NO_COMMUNICATION
+        case UaError() if "No matching endpoints" in str(error):
+            return "the server has no endpoint without encryption (security policy None)", BAD_CONFIGURATION_ERROR
+        case _:
+            return f"this is not how an OPC UA server answers: {describe(error)}", BAD_NO_COMMUNICATION
+
+
+def _reason_of_code(source: OpcUaSource, code: int) -> tuple[str, int]:
+    name = status_name(code)
+    if code in _WRONG_USER:
+        who = "without a user" if source.user is None else f"as user {source.user!r}"
+        remedy = "set user and password_env" if source.user is None else "check user and password"
+        return f"the server does not let us in {who} ({name}); {remedy}", BAD_CONFIGURATION_ERROR
+    return f"the server answered {name}", BAD_TIMEOUT if code in _TIMED_OUT else BAD_NO_COMMUNICATION
+
+
+def describe(error: BaseException) -> str:
+    """The error's text with its type, for libraries raise errors without any text."""
+    text = str(error).strip()
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

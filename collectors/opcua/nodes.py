@@ -1,0 +1,165 @@
+"""Which node an address names: namespace URIs by the server's table, browse paths by following references down.
+
+Asked anew after every connect, because a server may number its namespaces and nodes anew when it starts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, TypeAlias
+
+from asyncua import ua
+from asyncua.ua.attribute_ids import AttributeIds
+from asyncua.ua.object_ids import ObjectIds
+
+from collectors.opcua.connection import REFERENCES_PER_NODE, Connection
+from collectors.opcua.failures import RequestRefusedError
+from collectors.opcua.requests import read_attribute, standard_node
+from historian.config.opcua_address import BrowseName, BrowsePathAddress, NodeIdAddress
+
+Address: TypeAlias = NodeIdAddress | BrowsePathAddress
+Path: TypeAlias = tuple[BrowseName, ...]
+Children: TypeAlias = Mapping[str, Sequence[tuple[int, ua.NodeId]]]
+"""Nodes below one node by name, each with the namespace of its name."""
+
+OBJECTS: Final = standard_node(ObjectIds.ObjectsFolder)
+
+_MAX_NODES_PER_READ: Final = standard_node(ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerRead)
+_MAX_NODES_PER_BROWSE: Final = standard_node(ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerBrowse)
+_NAMESPACE_ARRAY: Final = standard_node(ObjectIds.Server_NamespaceArray)
+
+_IDENTIFIER_TYPES: Final = {
+    "s": ua.NodeIdType.String,
+    "g": ua.NodeIdType.Guid,
+    "b": ua.NodeIdType.ByteString,
+}
+
+
+async def learn_server(connection: Connection) -> None:
+    """Read the server's limits and namespaces into ``connection``.  Raises as :func:`read_attribute`."""
+    read, browse, namespaces = (
+        answer.Value.Value
+        for answer in await read_attribute(
+            connection, [_MAX_NODES_PER_READ, _MAX_NODES_PER_BROWSE, _NAMESPACE_ARRAY], AttributeIds.Value
+        )
+    )
+    connection.limits.published_read = read or 0
+    connection.limits.published_browse = browse or 0
+    connection.namespaces = tuple(uri or "" for uri in namespaces or ())
+
+
+def _make_node(identifier: Any, namespace: Any, kind: Any) -> ua.NodeId:  # noqa: ANN401 - ua's own integers are only int
+    # Numbers have three encodings; for kind None the library chooses the shortest.
+    return ua.NodeId(identifier, namespace, kind)
+
+
+class NodeFinder:
+    """Finds nodes on one connection and remembers what it browsed."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._children: dict[ua.NodeId, Children] = {}
+
+    async def find(self, addresses: Sequence[Address]) -> list[ua.NodeId | str]:
+        """The node of each address, or in words why there is none."""
+        paths = {address.steps for address in addresses if isinstance(address, BrowsePathAddress)}
+        by_path = await self._walk(paths) if paths else {}
+        return [
+            by_path[address.steps] if isinstance(address, BrowsePathAddress) else self._node_id(address)
+            for address in addresses
+        ]
+
+    def _node_id(self, address: NodeIdAddress) -> ua.NodeId | str:
+        index = address.namespace_index
+        if index is None:
+            try:
+                index = self._connection.namespaces.index(address.namespace_uri or "")
+            except ValueError:
+                return f"the server has no namespace {address.namespace_uri!r}"
+        return _make_node(address.identifier, index, _IDENTIFIER_TYPES.get(address.identifier_type))
+
+    async def _walk(self, paths: set[Path]) -> dict[Path, ua.NodeId | str]:
+        """Go down all paths together, one level at a time.
+
+        A name without a namespace may be there several times, so that a path reaches a set of nodes; in the end it must
+        be one.
+        """
+        reached: dict[Path, set[ua.NodeId]] = {(): {OBJECTS}}
+        for depth in range(max(map(len, paths))):
+            steps = {path[: depth + 1] for path in paths if len(path) > depth}
+            await self._browse({node for step in steps for node in reached[step[:-1]]})
+            for step in steps:
+                reached[step] = self._below(reached[step[:-1]], step[-1])
+        return {path: _only(path, reached) for path in paths}
+
+    def _below(self, parents: Iterable[ua.NodeId], name: BrowseName) -> set[ua.NodeId]:
+        return {
+            node
+            for parent in parents
+            for namespace, node in self._children[parent].get(name.name, ())
+            if name.namespace_index in (None, namespace)
+        }
+
+    async def _browse(self, parents: Iterable[ua.NodeId]) -> None:
+        """Fetch the children of those ``parents`` that are not known yet."""
+        unknown = [parent for parent in parents if parent not in self._children]
+        while unknown:
+            size = self._connection.limits.nodes_per_browse
+            part, unknown = unknown[:size], unknown[size:]
+            try:
+                answers = await self._connection.browse(_parameters(part))
+            except RequestRefusedError as refusal:
+                if len(part) == 1:
+                    self._children[part[0]] = {}
+                    continue
+                self._connection.limits.lower_browse(len(part) // 2 if refusal.is_too_large else 1)
+                unknown = part + unknown
+                continue
+            for parent, answer in zip(part, answers, strict=True):
+                self._children[parent] = _by_name(await self._references(answer))
+
+    async def _references(self, answer: ua.BrowseResult) -> list[ua.ReferenceDescription]:
+        """All references of one node, of which ``answer`` brought the first."""
+        references = list(answer.References or ())
+        while answer.ContinuationPoint:
+            (answer,) = await self._connection.browse_next([answer.ContinuationPoint])
+            references += answer.References or ()
+        return references
+
+
+def _parameters(parents: Sequence[ua.NodeId]) -> ua.BrowseParameters:
+    return ua.BrowseParameters(
+        RequestedMaxReferencesPerNode=REFERENCES_PER_NODE,
+        NodesToBrowse=[
+            ua.BrowseDescription(
+                parent,
+                ua.BrowseDirection.Forward,
+                standard_node(ObjectIds.HierarchicalReferences),
+                IncludeSubtypes=True,
+                ResultMask=ua.BrowseResultMask.BrowseName,
+            )
+            for parent in parents
+        ],
+    )
+
+
+def _by_name(references: Iterable[ua.ReferenceDescription]) -> Children:
+    children: dict[str, list[tuple[int, ua.NodeId]]] = {}
+    for reference in references:
+        target, name = reference.NodeId, reference.BrowseName
+        # A node of another server cannot be read through this one.
+        if not getattr(target, "ServerIndex", 0):
+            node = ua.NodeId(target.Identifier, target.NamespaceIndex, target.NodeIdType)
+            children.setdefault(name.Name, []).append((name.NamespaceIndex, node))
+    return children
+
+
+def _only(path: Path, reached: Mapping[Path, set[ua.NodeId]]) -> ua.NodeId | str:
+    found = reached[path]
+    if len(found) == 1:
+        return next(iter(found))
+    if found:
+        return f"{len(found)} nodes have this path; write the namespace index before a name (/Plant/2:PV)"
+    known = next(length for length in range(len(path) - 1, -1, -1) if reached[path[:length]])
+    where = "/" + "/".join(step.name for step in path[:known]) if known else "the Objects folder"
+    return f"{where} has nothing named {path[known].name!r}"

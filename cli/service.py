@@ -57,6 +57,8 @@ class CollectService:
     async def _collect(self, store: Store, seconds: float | None) -> None:
         pipeline = self._prepare(store)
         timer = SystemTimer(self._clock)
+        for settings, _ in self._groups_by_source():
+            make_driver(settings, self._clock)  # loads the protocol's library now: it takes as long as several scans
         runners = [self._runner(settings, groups, pipeline, timer) for settings, groups in self._groups_by_source()]
         commits = self._commit_loop(store, pipeline, runners)
         self._say_started(runners)

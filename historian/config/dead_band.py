@@ -17,7 +17,7 @@ OFF: Final = "off"
 """In a cell: none of this, although ``[defaults]`` has one."""
 
 Span: TypeAlias = tuple[float | None, float | None]
-SettingsT = TypeVar("SettingsT", ExceptionSettings, CompressionSettings)
+SettingsT = TypeVar("SettingsT", bound=ExceptionSettings | CompressionSettings)
 
 
 class DeadBandReader(Generic[SettingsT]):
@@ -37,7 +37,7 @@ class DeadBandReader(Generic[SettingsT]):
         self._known: dict[tuple[str, str, str, Span, bool], SettingsT] = {}
 
     def read(self, cells: RowCells, span: Span, *, holds: bool) -> SettingsT:
-        """The settings of a row.  A default deviation is not meant for a tag that ``holds`` its value until the next."""
+        """The settings of a row.  A default deviation is not for a tag that ``holds`` its value until the next."""
         key = (cells[self._dev], cells[self._min], cells[self._max], span, holds)
         known = self._known.get(key)
         if known is not None:

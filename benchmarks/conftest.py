@@ -20,21 +20,26 @@ AddFigure = Callable[..., None]
 def figure(request: pytest.FixtureRequest) -> AddFigure:
     """Report a figure: ``figure("scan to commit", 412_000, "samples/s", target=300_000, better="more")``.
 
-    ``target`` is a limit that we set ourselves, ``peer`` what something else reached in the same run; the ratio to it is
-    printed so that above 1 is always good.  Nothing fails: a busy machine is no fault of the code.
+    ``target`` is a limit that we set ourselves, ``peer`` what something else reached in the same run; the ratio to
+    either is printed so that above 1 is always good.  Nothing fails: a busy machine is no fault of the code.
     """
 
     def add(
         name: str, value: float, unit: str, *, better: Better, target: float | None = None, peer: float | None = None
     ) -> None:
-        line = f"{name}: {value:,.4g} {unit}"
+        line = f"{name}: {shown(value)} {unit}"
         for what, other in (("target", target), ("peer", peer)):
             if other is not None:
                 ratio = value / other if better == "more" else other / value
-                line += f", {what} {other:,.4g}, ratio {ratio:.2f}"
+                line += f", {what} {shown(other)}, ratio {ratio:.2f}"
         request.node.user_properties.append((PROPERTY, line))
 
     return add
+
+
+def shown(value: float) -> str:
+    """Three digits, thousands apart."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def figures(reporter: pytest.TerminalReporter) -> Iterator[str]:

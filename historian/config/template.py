@@ -1,0 +1,94 @@
+"""The files that ``historian init`` writes: a configuration that checks, with every option, its default and its use."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from historian.config.tag_columns import COLUMNS
+
+CONFIGURATION_NAME: Final = "historian.toml"
+TAG_LIST_NAME: Final = "tags.csv"
+
+CONFIGURATION: Final = """\
+# Configuration of the historian.  After each change: historian check
+#
+# Lines that begin with # are comments.  An option in a comment has the value shown there; remove the # to change it.
+# Durations are texts such as "250ms", "1.5s", "5m", "8h" or "2d".  Paths are relative to this file's folder; write
+# Windows paths in single quotes: 'D:\\historian\\store'.
+
+# The tags, one a line, in CSV files that a spreadsheet can edit.
+tag_files = ["tags.csv"]
+
+
+# Where the samples are kept --------------------------------------------------------------------------------------
+
+[store]
+path = "store"              # a folder; it is made when it is not there
+# commit = "1s"             # write to disk this often, at most 1s: what a power cut can cost
+# flush_rows = 1000000      # move this many samples from the buffer into a Parquet file of the archive ...
+# flush_after = "5m"        # ... or when the oldest of them has waited this long
+# memory_limit = "256MiB"   # samples kept in memory while the disk is full
+
+
+# How often to read: a name for each rate --------------------------------------------------------------------------
+
+[scan_classes.fast]
+rate = "1s"
+# phase = "0s"              # begin this long after the full second (minute, hour ...), less than the rate
+
+[scan_classes.slow]
+rate = "10s"
+phase = "500ms"
+
+
+# Where to read: a name for each device or server -------------------------------------------------------------------
+
+[sources.boiler]
+protocol = "modbus"
+url = "tcp://127.0.0.1:5020"   # the device's host and port; without a port 502
+# unit = 1                     # unit identifier (slave address), 0 to 255
+# timeout = "1s"               # wait this long for an answer
+# max_registers = 125          # registers in one request, 1 to 125; less for devices that take less
+# max_bits = 2000              # coils or discrete inputs in one request, 1 to 2000
+# max_gap = 16                 # read over at most so many unused registers, rather than send another request
+
+[sources.mixer]
+protocol = "opcua"
+url = "opc.tcp://127.0.0.1:4840/plant"
+# mode = "poll"                # read at the rate of the scan class
+# timeout = "4s"
+# user = "historian"           # without a user the session is anonymous; a password is never written here, but comes
+# password_env = "MIXER_PASSWORD"          # from this environment variable
+# password_file = "mixer.password"         # or from this file
+# timestamps = "source"        # whose clock: "source" (the device), "server", or "arrival" (this machine)
+# max_skew = "10s"             # count and report times further than this from our own clock
+
+
+# What a blank cell of the tag lists means ---------------------------------------------------------------------------
+
+[defaults]
+# Exception reporting: which values are passed on.  Without exc_dev all are.
+# exc_dev = "0.1%"          # pass on changes of more than this: engineering units, or a part of the tag's low..high
+# exc_min = "0s"            # but not more often than this
+# exc_max = "10m"           # and at least this often
+# Compression: which of those are stored.  Without comp_dev all are; with it, the line between two stored samples is
+# never further than this from those left out.
+# comp_dev = "0.2%"
+# comp_min = "0s"
+# comp_max = "8h"           # store at least this often
+
+
+# Samples whose time cannot be right are kept apart and counted ------------------------------------------------
+
+[limits]
+# future = "10m"            # further ahead of our own clock than this
+# past = "3660d"            # older than this
+"""
+
+_ROWS: Final = (
+    "FIC101.PV,boiler,hr:100,float32:CDAB,fast,m3/h,feed flow,,,0,120,,0.1%,,,0.25,,8h,",
+    "XV101.OPEN,boiler,coil:3,bool,fast,,inlet valve,,,,,yes,,,,,,,closed|open",
+    "TIC205.PV,mixer,ns=2;s=TIC205.PV,,slow,degC,jacket,,,0,300,,,,,0.5%,,,",
+)
+
+TAG_LIST: Final = "\n".join((",".join(COLUMNS), *_ROWS, ""))

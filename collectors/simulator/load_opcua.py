@@ -1,0 +1,73 @@
+"""Many changing nodes at little cost, for measuring a collector: an OPC UA server whose values are made beforehand.
+
+Node ``ns=2;s=N<number>`` is a Double.  A read takes a ready DataValue from a ring; only its source time is new, once
+for each frame, ten times a second.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import Final
+
+import numpy as np
+from asyncua import ua
+from asyncua.server.server import Server
+from asyncua.ua.attribute_ids import AttributeIds
+
+from collectors.simulator.lifetime import announce, wait_until_told
+from collectors.simulator.opcua_server import LOOPBACK, NAMESPACE_URI, port_of
+from collectors.simulator.opcua_types import data_value, node_id
+from historian.model.status import GOOD
+
+FRAMES: Final = 64
+FRAME_S: Final = 0.1
+NO_FRAME: Final = -1
+
+
+class Ring:
+    """Values of all frames; nodes start at different places, so that they differ."""
+
+    def __init__(self) -> None:
+        turn = np.arange(FRAMES) / FRAMES
+        values = (50 + 40 * np.sin(2 * np.pi * turn)).tolist()
+        self._variants = [ua.Variant(value, ua.VariantType.Double) for value in values]
+        self._ready: list[ua.DataValue] = []
+        self._frame = NO_FRAME
+
+    def value(self, offset: int) -> ua.DataValue:
+        """The value that a node with this ``offset`` has now."""
+        frame = int(time.monotonic() / FRAME_S)
+        if frame != self._frame:
+            self._frame, now = frame, datetime.now(UTC)
+            self._ready = [data_value(variant, GOOD, now, now) for variant in self._variants]
+        return self._ready[(frame + offset) % FRAMES]
+
+
+async def serve(port: int, nodes: int) -> None:
+    """Serve ``nodes`` variables on loopback until told to stop.  Raises OSError when the port is taken."""
+    server = Server()
+    await server.init()
+    server.set_endpoint(f"opc.tcp://{LOOPBACK}:{port}/load")
+    server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
+    await _build(server, nodes)
+    await server.start()
+    try:
+        announce(f"opc.tcp://{LOOPBACK}:{port_of(server)}/load")
+        await wait_until_told()
+    finally:
+        await server.stop()
+
+
+async def _build(server: Server, nodes: int) -> None:
+    index = await server.register_namespace(NAMESPACE_URI)
+    folder = await server.nodes.objects.add_folder(node_id("Load", index), f"{index}:Load")
+    ring = Ring()
+    for number in range(nodes):
+        own_id = node_id(f"N{number}", index)
+        await folder.add_variable(own_id, f"{index}:N{number}", 0.0, ua.VariantType.Double)
+
+        def current(_node: ua.NodeId, _attribute: AttributeIds, offset: int = number) -> ua.DataValue:
+            return ring.value(offset)
+
+        server.set_attribute_value_callback(own_id, current, AttributeIds.Value)

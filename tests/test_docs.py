@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
+from contextlib import closing
 from pathlib import Path
 
 import click
 import pytest
 
+import historian as historian_package
 from cli.main import COMMANDS, historian
 from historian.config import schema
+from historian.config.load import load_configuration
 from historian.config.tag_columns import COLUMNS
+from historian.retrieval.connection import connect
+from historian.retrieval.query import ask
+from historian.retrieval.views import view_names
+from storage.reader import StoreReader, StoreSnapshot
+from storage.store import Store
 from support import markdown
+from support.fake_clock import START_US
 from support.markdown import ROOT
 
 REFERENCE = ROOT / "docs" / "reference"
@@ -60,6 +70,101 @@ def test_configuration_keys_are_described(section):
 def test_columns_of_tag_lists_are_described():
     words = code_words((REFERENCE / "configuration.md").read_text(encoding="utf-8"))
     assert [column for column in COLUMNS if column not in words] == []
+
+
+# What the pages show -------------------------------------------------------------------------------------------------
+
+SHELLS = ("sh", "bash", "shell", "console", "bat")
+
+
+def shown_commands(page: str) -> list[list[str]]:
+    """The arguments of every ``historian`` in the shell blocks of a page."""
+    lines = [
+        line.removeprefix("$ ")
+        for block in markdown.blocks(ROOT / page)
+        if block.language in SHELLS
+        for line in block.text.replace("\\\n", " ").splitlines()
+    ]
+    words = [shlex.split(line, comments=True, posix=not line.startswith(("C:", "nssm"))) for line in lines]
+    return [_until_redirected(line[place + 1 :]) for line in words if (place := _historian_at(line)) is not None]
+
+
+def _historian_at(words: list[str]) -> int | None:
+    """Where a command begins, and None in lines that only name a folder or a service so."""
+    for place, word in enumerate(words[:-1]):
+        if Path(word).name == "historian" and words[place + 1] in COMMANDS:
+            return place
+    return None
+
+
+def _until_redirected(words: list[str]) -> list[str]:
+    ends = [place for place, word in enumerate(words) if word in {"|", ">", "&&", "&", ";"}]
+    return words[: ends[0]] if ends else words
+
+
+PAGES_WITH_COMMANDS = [page for page in PAGES if shown_commands(page)]
+PAGES_WITH_CONFIGURATION = ["README.md", "docs/how-to/first-plant.md"]
+
+
+@pytest.mark.parametrize("page", PAGES_WITH_COMMANDS)
+def test_commands_shown_can_be_typed(page):
+    for name, *arguments in shown_commands(page):
+        command(name).make_context(name, arguments)
+
+
+def configuration_shown(page: str, folder: Path) -> Path:
+    """The first whole configuration of a page, written into ``folder``."""
+    blocks = markdown.blocks(ROOT / page)
+    toml = next(block.text for block in blocks if block.language == "toml" and "tag_files" in block.text)
+    tags = next(block.text for block in blocks if block.language == "csv")
+    (folder / "historian.toml").write_text(toml, encoding="utf-8")
+    (folder / "tags.csv").write_text(tags, encoding="utf-8")
+    return folder / "historian.toml"
+
+
+@pytest.mark.parametrize("page", PAGES_WITH_CONFIGURATION)
+def test_configuration_shown_checks(tmp_path, page):
+    assert load_configuration(configuration_shown(page, tmp_path)).tags
+
+
+@pytest.fixture(scope="module")
+def snapshot(tmp_path_factory) -> StoreSnapshot:
+    """A store with the tags of the README and no samples."""
+    folder = tmp_path_factory.mktemp("docs")
+    configuration = load_configuration(configuration_shown("README.md", folder))
+    with closing(Store.open(folder / "store", create=True)) as store:
+        store.register_tags(configuration.tags, START_US, "test")
+    with closing(StoreReader.open(folder / "store")) as reader:
+        return reader.snapshot()
+
+
+def queries_shown(page: str) -> list[str]:
+    """Every SELECT in the blocks of a page and in its ``historian sql`` lines."""
+    blocks = [block.text for block in markdown.blocks(ROOT / page) if block.language == "sql"]
+    texts = [text for block in blocks for text in block.split(";") if text.strip()]
+    return texts + [words[1] for words in shown_commands(page) if words[0] == "sql" and len(words) > 1]
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if queries_shown(page)])
+def test_queries_shown_run(snapshot, page):
+    with closing(connect(snapshot)) as connection:
+        for query in queries_shown(page):
+            ask(connection, query).table()
+
+
+@pytest.mark.parametrize("view", list(view_names()))
+def test_views_and_their_columns_are_described(snapshot, view):
+    described = markdown.section(REFERENCE / "sql.md", view)
+    assert described, f"sql.md has no section for {view}"
+    with closing(connect(snapshot)) as connection:
+        columns = ask(connection, f"from {view}").schema.names
+    assert [column for column in columns if column not in code_words(described)] == []
+
+
+def test_public_names_of_python_are_described():
+    words = code_words((REFERENCE / "python.md").read_text(encoding="utf-8"))
+    joined = " ".join(words)
+    assert [name for name in historian_package.__all__ if not re.search(rf"\b{name}\b", joined)] == []
 
 
 # Pages and links -----------------------------------------------------------------------------------------------------

@@ -1,0 +1,115 @@
+"""``historian check``: whether the configuration is right, and with ``--connect`` whether every tag answers."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from cli.columns import aligned
+from cli.options import config_option
+from historian.config.duration import format_duration
+from historian.config.load import load_configuration
+from historian.config.settings import Configuration, ModbusSource, OpcUaSource
+from historian.model.clock import US_PER_S
+
+
+@click.command()
+@config_option
+@click.option("--connect", is_flag=True, help="Connect to every source, read every tag once and show the values.")
+def check(config_path: Path, connect: bool) -> None:
+    """Check the configuration and its tag lists; say all that is wrong at once.
+
+    With --connect also read every tag once: its value in engineering units, status and time.  Nothing is stored, and
+    nothing is ever written to a device.
+    """
+    configuration = load_configuration(config_path)
+    for line in summary(configuration):
+        click.echo(line)
+    for note in notes(configuration):
+        click.echo(f"note: {note}", err=True)
+    if connect and not _all_answer(configuration):
+        sys.exit(1)
+
+
+def summary(configuration: Configuration) -> Iterator[str]:
+    """What the configuration amounts to, a line each."""
+    groups = configuration.groups()
+    per_second = sum(len(group.tags) * US_PER_S / group.rate_us for group in groups)
+    yield (
+        f"{configuration.path} is right: {_count(len(configuration.tags), 'tag')},"
+        f" {_count(len(configuration.sources), 'source')}, {per_second:,.6g} values a second"
+        f" into {configuration.store.path}"
+    )
+    yield ""
+    rows = [
+        (
+            group.source, _protocol(configuration, group.source), configuration.sources[group.source].url,
+            group.scan_class, format_duration(group.rate_us), f"{len(group.tags):,}",
+            f"{len(group.tags) * US_PER_S / group.rate_us:,.6g}",
+        )
+        for group in groups
+    ]  # fmt: skip
+    header = ("source", "protocol", "url", "scan class", "rate", "tags", "values/s")
+    yield from aligned(header, rows, right=("rate", "tags", "values/s"))
+
+
+def notes(configuration: Configuration) -> Iterator[str]:
+    """What is no fault, but worth a look."""
+    used = {group.source for group in configuration.groups()}
+    yield from (f"no tag uses the source {name}" for name in configuration.sources if name not in used)
+    classes = {group.scan_class for group in configuration.groups()}
+    yield from (f"no tag uses the scan class {name}" for name in configuration.scan_classes if name not in classes)
+    held = [tag for tag in configuration.tags if tag.is_step and (tag.exception.deviation or tag.compression.deviation)]
+    if held:
+        are = "has a deviation, which does" if len(held) == 1 else "have deviations, which do"
+        yield f"{_count(len(held), 'step tag')} {are} nothing, every change is stored: {held[0].name}{_more(len(held))}"
+    for source in configuration.sources.values():
+        if isinstance(source, OpcUaSource):
+            yield from _password_notes(source)
+
+
+def _password_notes(source: OpcUaSource) -> Iterator[str]:
+    if source.password_env is not None and source.password_env not in os.environ:
+        yield f"the environment variable {source.password_env} of sources.{source.name}.password_env is not set here"
+    if source.password_file is not None and not source.password_file.is_file():
+        yield f"no file {source.password_file} of sources.{source.name}.password_file here"
+
+
+def _all_answer(configuration: Configuration) -> bool:
+    """Read every tag once and print what came; False when a source could not be read."""
+    from cli.log import log_to_stderr  # noqa: PLC0415 - the collectors' libraries cost start-up time
+    from cli.read_once import read_once  # noqa: PLC0415 - as above
+
+    log_to_stderr(verbose=False)
+    readings = asyncio.run(read_once(configuration))
+    rows = [row for reading in readings for row in reading.rows]
+    if rows:
+        click.echo()
+        for line in aligned(("tag", "value", "units", "status", "time"), rows, right=("value",)):
+            click.echo(line)
+    bad = sum(row.status.startswith("Bad") for row in rows)
+    click.echo()
+    click.echo(
+        f"read {len(rows):,} of {_count(len(configuration.tags), 'tag')}: {len(rows) - bad:,} values, {bad:,} Bad"
+    )
+    failed = [reading for reading in readings if reading.error]
+    for reading in failed:
+        click.echo(f"historian: {reading.source}: {reading.error} ({_count(reading.tags, 'tag')} not read)", err=True)
+    return not failed
+
+
+def _protocol(configuration: Configuration, source: str) -> str:
+    return "modbus" if isinstance(configuration.sources[source], ModbusSource) else "opcua"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _more(count: int) -> str:
+    return f" and {count - 1} more" if count > 1 else ""

@@ -51,7 +51,7 @@ class OpcUaPlan:
 class OpcUaDriver:
     """Implements :class:`collectors.driver.Driver`.
 
-    ``skewed`` counts the values whose time was further from our clock than the source allows.
+    ``skewed`` counts the values whose time was further ahead of our clock than the source allows.
     """
 
     _limits_of: ClassVar[dict[str, OperationLimits]] = {}
@@ -72,7 +72,7 @@ class OpcUaDriver:
         try:
             async with asyncio.timeout(self._source.timeout_us / 1e6):
                 await connection.open()
-                await learn_server(connection)
+                self._compare_clocks(await learn_server(connection))
         except TimeoutError as error:
             await connection.close()
             raise unavailable(self._source, "connect to", error) from error
@@ -111,7 +111,7 @@ class OpcUaDriver:
             columns.fill(batch.lanes, values, clock.wall_us())
 
         plan.batches = await read_batches(connection, plan.batches, take)
-        self._count_skew(columns.skewed)
+        self.skewed += columns.ahead
         return columns.reading()
 
     async def close(self) -> None:
@@ -137,8 +137,8 @@ class OpcUaDriver:
             more = f"; and {len(missing) - SHOWN_MISSING} more" if len(missing) > SHOWN_MISSING else ""
             log.warning("%s: no node for %d of %d tags: %s%s", self._source.name, len(missing), len(tags), shown, more)
 
-    def _count_skew(self, skewed: int) -> None:
-        if skewed and not self.skewed:
-            limit_s = self._source.max_skew_us / 1e6
-            log.warning("%s: its clock and ours differ by more than %g s (max_skew)", self._source.name, limit_s)
-        self.skewed += skewed
+    def _compare_clocks(self, server_us: int | None) -> None:
+        ahead_us = 0 if server_us is None else server_us - self._clock.wall_us()
+        if self._source.timestamps != "arrival" and abs(ahead_us) > self._source.max_skew_us:
+            side = "ahead of" if ahead_us > 0 else "behind"
+            log.warning("%s: its clock is %.3f s %s ours", self._source.name, abs(ahead_us) / 1e6, side)

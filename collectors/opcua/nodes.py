@@ -6,6 +6,7 @@ Asked anew after every connect, because a server may number its namespaces and n
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final, TypeAlias
 
 from asyncua import ua
@@ -15,6 +16,7 @@ from asyncua.ua.object_ids import ObjectIds
 from collectors.opcua.connection import REFERENCES_PER_NODE, Connection
 from collectors.opcua.failures import RequestRefusedError
 from collectors.opcua.requests import read_attribute, standard_node
+from collectors.opcua.values import microseconds
 from historian.config.opcua_address import BrowseName, BrowsePathAddress, NodeIdAddress
 
 Address: TypeAlias = NodeIdAddress | BrowsePathAddress
@@ -27,6 +29,7 @@ OBJECTS: Final = standard_node(ObjectIds.ObjectsFolder)
 _MAX_NODES_PER_READ: Final = standard_node(ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerRead)
 _MAX_NODES_PER_BROWSE: Final = standard_node(ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerBrowse)
 _NAMESPACE_ARRAY: Final = standard_node(ObjectIds.Server_NamespaceArray)
+_CURRENT_TIME: Final = standard_node(ObjectIds.Server_ServerStatus_CurrentTime)
 
 _IDENTIFIER_TYPES: Final = {
     "s": ua.NodeIdType.String,
@@ -35,17 +38,19 @@ _IDENTIFIER_TYPES: Final = {
 }
 
 
-async def learn_server(connection: Connection) -> None:
-    """Read the server's limits and namespaces into ``connection``.  Raises as :func:`read_attribute`."""
-    read, browse, namespaces = (
-        answer.Value.Value
-        for answer in await read_attribute(
-            connection, [_MAX_NODES_PER_READ, _MAX_NODES_PER_BROWSE, _NAMESPACE_ARRAY], AttributeIds.Value
-        )
+async def learn_server(connection: Connection) -> int | None:
+    """Read the server's limits and namespaces into ``connection``.  Raises as :func:`read_attribute`.
+
+    Returns the server's clock, microseconds since 1970; None when it does not tell.
+    """
+    asked = [_MAX_NODES_PER_READ, _MAX_NODES_PER_BROWSE, _NAMESPACE_ARRAY, _CURRENT_TIME]
+    read, browse, namespaces, now = (
+        answer.Value.Value for answer in await read_attribute(connection, asked, AttributeIds.Value)
     )
     connection.limits.published_read = read or 0
     connection.limits.published_browse = browse or 0
     connection.namespaces = tuple(uri or "" for uri in namespaces or ())
+    return int(microseconds([now])[0]) or None if isinstance(now, datetime) else None
 
 
 def _make_node(identifier: Any, namespace: Any, kind: Any) -> ua.NodeId:  # noqa: ANN401 - ua's own integers are only int

@@ -28,7 +28,7 @@ TIMESTAMPS: Final = {
     "server": ua.TimestampsToReturn.Server,
     "arrival": ua.TimestampsToReturn.Neither,
 }
-"""What to ask for: with the source's time also the server's, to fall back to and to see how far its clock is off."""
+"""What to ask for: with the source's time also the server's, to fall back to."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _NULL_TIME: Final = datetime(1601, 1, 1, tzinfo=UTC)
@@ -40,12 +40,12 @@ _NUMBERS: Final = frozenset({float, int, bool})
 class Columns:
     """The reading of one group while its answers come in.
 
-    ``skewed`` counts the values whose clock was further than ``max_skew_us`` from ours.
+    ``ahead`` counts the values whose time is more than ``max_skew_us`` after their arrival.
     """
 
     def __init__(self, missing: UInt32Array, now_us: int, choice: TimestampChoice, max_skew_us: int) -> None:
         """``missing`` uint32[n]: the status of lanes that no answer will fill.  ``now_us``: their time."""
-        self.skewed = 0
+        self.ahead = 0
         self._choice = choice
         self._max_skew_us = max_skew_us
         self._time_us: Int64Array = np.full(len(missing), now_us, np.int64)
@@ -76,19 +76,17 @@ class Columns:
         time_us: Int64Array = np.full(len(answers), arrival_us, np.int64)
         if self._choice == "arrival":
             return time_us
-        server_us = _microseconds(answer.ServerTimestamp for answer in answers)
-        skewed = (server_us > 0) & (np.abs(server_us - arrival_us) > self._max_skew_us)
+        server_us = microseconds(answer.ServerTimestamp for answer in answers)
         np.copyto(time_us, server_us, where=server_us > 0)
         if self._choice == "source":
-            source_us = _microseconds(answer.SourceTimestamp for answer in answers)
-            # A source time in the past is no skew: that is when the value last changed.
-            skewed |= source_us - arrival_us > self._max_skew_us
+            source_us = microseconds(answer.SourceTimestamp for answer in answers)
             np.copyto(time_us, source_us, where=source_us > 0)
-        self.skewed += int(np.count_nonzero(skewed))
+        # Only a time in the future is wrong for sure; one in the past may be when the value last changed.
+        self.ahead += int(np.count_nonzero(time_us - arrival_us > self._max_skew_us))
         return time_us
 
 
-def _microseconds(times: Iterable[datetime | None]) -> Int64Array:
+def microseconds(times: Iterable[datetime | None]) -> Int64Array:
     """Microseconds since 1970; 0 for none, for one before 1970 and for the end of time (year 9999)."""
     found = [0 if time is None else (time - _EPOCH) // _MICROSECOND for time in times]
     time_us: Int64Array = np.array(found, np.int64)

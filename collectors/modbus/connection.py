@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import socket
 import struct
 from enum import IntEnum
 from typing import Final, NamedTuple
@@ -136,7 +138,7 @@ class ModbusConnection:
             raise self._unavailable("connect to", f"no answer within {timeout_s:g} s", BAD_TIMEOUT) from None
         except OSError as error:
             await self.close()
-            raise self._unavailable("connect to", error.strerror or str(error), BAD_NO_COMMUNICATION) from error
+            raise self._unavailable("connect to", _reason(error), BAD_NO_COMMUNICATION) from error
         except asyncio.CancelledError:
             await self.close()
             raise
@@ -194,6 +196,15 @@ class ModbusConnection:
             " wanted a Modbus TCP device there, check that it is switched on and reachable",
             status,
         )
+
+
+def _reason(error: OSError) -> str:
+    """Why connecting failed, in words; asyncio's own text only repeats the address."""
+    if isinstance(error, ConnectionRefusedError):
+        return "the connection was refused"
+    if isinstance(error, socket.gaierror):
+        return f"the host name cannot be resolved ({error.strerror})"
+    return os.strerror(error.errno) if error.errno else str(error)
 
 
 def check_answer(request: ReadRequest, answer: ModbusPDU) -> Answer:

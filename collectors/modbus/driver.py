@@ -17,7 +17,7 @@ import numpy as np
 from collectors.driver import Reading, ReadPlan
 from collectors.modbus.connection import Function, ModbusConnection
 from collectors.modbus.decode import UNREAD, Decoded, batches, decode
-from collectors.modbus.plan import Block, Limits, plan_blocks, settle, split
+from collectors.modbus.plan import Block, Limits, join_refused, plan_blocks, settle, split
 from historian.config.modbus_address import ModbusPoint, parse_modbus_address
 from historian.config.settings import ModbusSource
 from historian.model.clock import Clock
@@ -148,7 +148,7 @@ class ModbusDriver:
         if len(outcomes) != len(layout.blocks):
             layout = layout_of(tuple(outcome.block for outcome in outcomes), work.lanes)
         if any(new is not old for new, old in zip_longest(blocks, work.layout.blocks)):
-            work.layout = layout_of(tuple(blocks), work.lanes)
+            work.layout = layout_of(join_refused(blocks, work.limits), work.lanes)
         return self._reading(work, layout, outcomes, current)
 
     async def close(self) -> None:

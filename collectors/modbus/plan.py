@@ -163,24 +163,40 @@ def settle(block: Block, parts: Sequence[tuple[Block, bool]], limits: Limits) ->
     if len(parts) == 1:
         still_refused = block.refused and parts[0][1]
         return (block,) if block.refused == still_refused else (replace(block, refused=False),)
-    # A refused part of several segments was not tried to the end: nothing is known of each of them, it joins nothing.
-    known = [(replace(part, settled=True), refused, not refused or len(part.segments) == 1) for part, refused in parts]
     longest, _ = limits.of_table(block.table)
     join_answered = not block.settled and any(refused for _, refused in parts)
     settled: list[Block] = []
-    for (refused, tried), run in groupby(known, key=lambda row: row[1:]):
-        group = [replace(part, refused=refused and tried) for part, _, _ in run]
-        settled += _joined(group, longest, gaps=refused) if tried and (refused or join_answered) else group
-    return tuple(settled)
+    for refused, run in groupby(parts, key=lambda row: row[1]):
+        # A refused part of several segments was not tried to the end: nothing is known of each of them.
+        group = [replace(part, refused=refused and len(part.segments) == 1, settled=True) for part, _ in run]
+        settled += _joined(group, longest) if join_answered and not refused else group
+    return join_refused(settled, limits)
 
 
-def _joined(parts: Sequence[Block], longest: int, *, gaps: bool) -> list[Block]:
-    """Neighbours put together as far as ``longest`` allows; over gaps only where ``gaps``."""
+def join_refused(blocks: Sequence[Block], limits: Limits) -> tuple[Block, ...]:
+    """Neighbouring blocks that are refused as one request each, as far as the limits allow."""
+    joined: list[Block] = []
+    for block in blocks:
+        last = joined[-1] if joined else block
+        beside = (last.table, last.base - last.start) == (block.table, block.base - block.start)
+        longest, _ = limits.of_table(block.table)
+        if joined and last.refused and block.refused and beside and _span(last, block) <= longest:
+            joined[-1] = replace(last, segments=last.segments + block.segments)
+        else:
+            joined.append(block)
+    return tuple(joined)
+
+
+def _joined(parts: Sequence[Block], longest: int) -> list[Block]:
+    """Neighbours without a gap between them put together, as far as ``longest`` allows."""
     joined = [parts[0]]
     for part in parts[1:]:
-        last = joined[-1]
-        if max(last.stop, part.stop) - last.start <= longest and (gaps or part.start <= last.stop):
-            joined[-1] = replace(last, segments=last.segments + part.segments)
+        if _span(joined[-1], part) <= longest and part.start <= joined[-1].stop:
+            joined[-1] = replace(joined[-1], segments=joined[-1].segments + part.segments)
         else:
             joined.append(part)
     return joined
+
+
+def _span(first: Block, second: Block) -> int:
+    return max(first.stop, second.stop) - first.start

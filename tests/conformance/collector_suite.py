@@ -31,10 +31,10 @@ from typing import Final, TypeAlias
 
 import numpy as np
 import pytest
-from conformance.relay import Relay
 
 from collectors.driver import Driver, Reading
 from collectors.drivers import make_driver
+from conformance.relay import Relay
 from historian.config.settings import SourceSettings
 from historian.errors import SourceUnavailableError
 from historian.model.clock import SystemClock

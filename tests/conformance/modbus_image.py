@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from conformance.collector_suite import POINTS, Value
-
 from historian.config.settings import ModbusSource
 from historian.model.tag import Tag, ValueType
 

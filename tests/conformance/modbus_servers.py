@@ -1,4 +1,4 @@
-"""Real Modbus TCP servers for the tests, from two libraries: pymodbus (in the test's loop) and umodbus (in a thread)."""
+"""Real Modbus TCP servers for the tests, of two libraries: pymodbus (in the test's loop) and umodbus (in a thread)."""
 
 from __future__ import annotations
 
@@ -8,9 +8,6 @@ import threading
 from socketserver import BaseRequestHandler, TCPServer, ThreadingMixIn
 from typing import Any
 
-from conformance import modbus_image
-from conformance.collector_suite import PlantServer, Value
-from conformance.modbus_image import UNIT, Image
 from pymodbus.constants import ExcCodes
 from pymodbus.pdu import ModbusPDU
 from pymodbus.server import ModbusTcpServer
@@ -18,6 +15,9 @@ from pymodbus.simulator import DataType, SimData, SimDevice
 from umodbus.exceptions import IllegalDataAddressError
 from umodbus.server.tcp import RequestHandler, get_server
 
+from conformance import modbus_image
+from conformance.collector_suite import PlantServer, Value
+from conformance.modbus_image import UNIT, Image
 from historian.config.settings import ModbusSource
 from historian.model.tag import Tag
 
@@ -82,7 +82,7 @@ class PymodbusPlant(ModbusPlant):
             self.functions.append(pdu.function_code)
         return pdu
 
-    async def _load(
+    async def _load(  # noqa: PLR0917 - the signature is pymodbus'
         self, function: int, start: int, address: int, count: int, registers: list[int], values: list[Any] | None
     ) -> ExcCodes | None:
         """Called by the simulator before it answers; ``count`` is in registers, also for bits."""

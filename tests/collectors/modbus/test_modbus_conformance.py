@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
+
 from conformance.collector_suite import CollectorConformance
 from conformance.modbus_servers import PymodbusPlant, UmodbusPlant
 

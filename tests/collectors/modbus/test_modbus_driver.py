@@ -1,0 +1,244 @@
+"""What the Modbus driver does beyond the common suite: times, exception answers, holes, limits of the device."""
+
+from __future__ import annotations
+
+import math
+import socket
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import pytest
+
+from collectors.modbus.driver import PROBES_PER_READING, READINGS_BETWEEN_PROBES, ModbusDriver
+from conformance.collector_suite import group_of
+from conformance.scripted_device import Request, ScriptedDevice, scripted_device
+from historian.config.settings import ModbusSource
+from historian.model.clock import Clock, SystemClock
+from historian.model.scan import ScanGroup
+from historian.model.status import GOOD, status_name
+from historian.model.tag import Tag
+
+SOURCE = ModbusSource("plant", "", "127.0.0.1", 0, unit=3, timeout_us=5_000_000)
+
+
+def tag(address: str, type_text: str = "") -> Tag:
+    return Tag(address, "plant", address, "fast", type_text=type_text)
+
+
+def registers_from(start: int, count: int) -> ScanGroup:
+    return group_of(*(tag(f"hr:{address}") for address in range(start, start + count)))
+
+
+@asynccontextmanager
+async def connected(
+    device: ScriptedDevice, clock: Clock | None = None, source: ModbusSource = SOURCE
+) -> AsyncIterator[ModbusDriver]:
+    driver = ModbusDriver(replace(source, port=device.port), clock or SystemClock())
+    await driver.connect()
+    try:
+        yield driver
+    finally:
+        await driver.close()
+
+
+def counting(request: Request) -> Iterable[bytes]:
+    """Each register holds its own address, each bit is set where its address is odd."""
+    cells = range(request.address, request.address + request.count)
+    if request.function >= 3:
+        return [request.registers(*cells)]
+    packed = sum((cell & 1) << place for place, cell in enumerate(cells)).to_bytes(-(-request.count // 8), "little")
+    return [request.answer(bytes([request.function, len(packed)]) + packed)]
+
+
+def without(missing: set[int], code: int = 2) -> Callable[[Request], Iterable[bytes]]:
+    """Like ``counting``, but with holes."""
+
+    def script(request: Request) -> Iterable[bytes]:
+        cells = range(request.address, request.address + request.count)
+        return counting(request) if missing.isdisjoint(cells) else [request.exception(code)]
+
+    return script
+
+
+class TickingClock:
+    """Each look at the wall clock is 100 us later than the one before."""
+
+    def __init__(self) -> None:
+        self.now_us = 1_800_000_000_000_000
+
+    def wall_us(self) -> int:
+        self.now_us += 100
+        return self.now_us
+
+    def monotonic_us(self) -> int:
+        return self.now_us
+
+
+async def test_the_functions_and_places_that_are_asked_for() -> None:
+    group = group_of(tag("coil:17"), tag("di:5"), tag("hr:65535"), tag("ir:0", "float64"), tag("400011"), tag("00001"))
+    async with scripted_device(counting) as device, connected(device) as driver:
+        plan = await driver.plan(group)
+        assert plan.requests == 5
+        reading = await driver.read(group, plan)
+        asked = sorted((each.function, each.address, each.count) for each in device.requests)
+        assert asked == [(1, 0, 18), (2, 5, 1), (3, 10, 1), (3, 65_535, 1), (4, 0, 4)]
+        assert {each.unit for each in device.requests} == {3}
+        assert reading.value[[0, 1, 2, 4, 5]].tolist() == [1, 1, 65_535, 10, 0]
+
+
+async def test_one_time_an_answer_half_way_between_request_and_answer() -> None:
+    clock = TickingClock()
+    group = group_of(tag("hr:0"), tag("hr:200"), tag("hr:1"), tag("hr:201", "float32"))
+    async with scripted_device(counting) as device, connected(device, clock) as driver:
+        before_us = clock.now_us
+        reading = await driver.read(group, await driver.plan(group))
+        first, second = before_us + 150, before_us + 350
+        assert reading.time_us.tolist() == [first, second, first, second]
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        (1, "BadConfigurationError"), (2, "BadConfigurationError"), (3, "BadConfigurationError"),
+        (4, "BadDeviceFailure"), (5, "BadOutOfService"), (6, "BadOutOfService"), (8, "BadDeviceFailure"),
+        (10, "BadNoCommunication"), (11, "BadNoCommunication"), (99, "BadDeviceFailure"),
+    ],
+)  # fmt: skip
+async def test_an_exception_is_the_status_of_its_own_request(code: int, status: str) -> None:
+    group = group_of(tag("hr:0"), tag("hr:500", "int64"), tag("hr:504", "string:4"), tag("ir:9"))
+
+    def script(request: Request) -> Iterable[bytes]:
+        return [request.exception(code)] if request.address >= 500 else counting(request)
+
+    async with scripted_device(script) as device, connected(device) as driver:
+        plan = await driver.plan(group)
+        for _ in range(2):
+            reading = await driver.read(group, plan)
+            assert [status_name(int(each)) for each in reading.status] == ["Good", status, status, "Good"]
+            assert math.isnan(reading.value[1])
+            assert math.isnan(reading.value[2])
+            assert reading.value[[0, 3]].tolist() == [0, 9]
+            assert not reading.exact
+            assert not reading.text
+
+
+async def test_a_busy_device_is_not_taken_apart() -> None:
+    """Only refusals that depend on the place or the number of registers are worth more requests."""
+    group = registers_from(0, 50)
+    async with scripted_device(lambda request: [request.exception(6)]) as device, connected(device) as driver:
+        plan = await driver.plan(group)
+        await driver.read(group, plan)
+        assert len(device.requests) == 1
+        assert plan.requests == 1
+
+
+async def test_a_missing_register_costs_its_neighbours_nothing() -> None:
+    group = registers_from(0, 100)
+    async with scripted_device(without({37})) as device, connected(device) as driver:
+        plan = await driver.plan(group)
+        first = await driver.read(group, plan)
+        device.requests.clear()
+        second = await driver.read(group, plan)
+        assert [(each.address, each.count) for each in device.requests] == [(0, 37), (37, 1), (38, 62)]
+        assert plan.requests == 3
+        for reading in (first, second):
+            assert [lane for lane in range(100) if reading.status[lane] != GOOD] == [37]
+            assert all(reading.value[lane] == lane for lane in range(100) if lane != 37)
+        assert (await driver.plan(group)).requests == 1  # what was found out is forgotten with the connection
+
+
+async def test_unused_registers_that_the_device_lacks() -> None:
+    group = group_of(*(tag(f"hr:{address}") for address in (0, 1, 2, 8, 9, 10)))
+    async with scripted_device(without({5})) as device, connected(device) as driver:
+        plan = await driver.plan(group)
+        for _ in range(2):
+            reading = await driver.read(group, plan)
+            assert reading.value.tolist() == [0, 1, 2, 8, 9, 10]
+        assert [(each.address, each.count) for each in device.requests[-2:]] == [(0, 3), (8, 3)]
+
+
+async def test_missing_bits_in_the_middle_of_a_byte() -> None:
+    group = group_of(*(tag(f"coil:{address}") for address in range(40)))
+    async with scripted_device(without({13})) as device, connected(device) as driver:
+        plan = await driver.plan(group)
+        for _ in range(2):
+            reading = await driver.read(group, plan)
+            assert [lane for lane in range(40) if reading.status[lane] != GOOD] == [13]
+            assert all(reading.value[lane] == lane % 2 for lane in range(40) if lane != 13)
+
+
+async def test_a_missing_range_is_found_out_over_several_readings_and_then_costs_one_request() -> None:
+    group = registers_from(0, 120)
+    missing = set(range(20, 100))
+    async with scripted_device(without(missing)) as device, connected(device) as driver:
+        plan = await driver.plan(group)
+        for _ in range(20):
+            before, planned = len(device.requests), plan.requests
+            reading = await driver.read(group, plan)
+            assert len(device.requests) - before <= planned + PROBES_PER_READING
+        good = [lane for lane in range(120) if reading.status[lane] == GOOD]
+        assert good == [lane for lane in range(120) if lane not in missing]
+        assert plan.requests <= 6  # one for the range, a few for what was found good in different readings
+
+
+async def test_a_refused_range_that_comes_back_in_part() -> None:
+    group = registers_from(0, 10)
+    async with scripted_device(without(set(range(10)))) as device, connected(device) as driver:
+        plan = await driver.plan(group)
+        await driver.read(group, plan)
+        assert plan.requests == 1
+        device.script = without({4})
+        for _ in range(READINGS_BETWEEN_PROBES - 1):
+            reading = await driver.read(group, plan)
+        assert [lane for lane in range(10) if reading.status[lane] != GOOD] == [4]
+
+
+async def test_a_device_that_answers_fewer_registers_than_it_may() -> None:
+    """Exception 3 for more than 32 registers: everything is read from the first reading on, in requests that pass."""
+
+    def script(request: Request) -> Iterable[bytes]:
+        return [request.exception(3)] if request.count > 32 else counting(request)
+
+    group = registers_from(0, 250)
+    async with scripted_device(script) as device, connected(device) as driver:
+        plan = await driver.plan(group)
+        for _ in range(3):
+            device.requests.clear()
+            reading = await driver.read(group, plan)
+            assert reading.value.tolist() == list(range(250))
+        assert len(device.requests) == plan.requests
+        assert all(each.count <= 32 for each in device.requests)
+
+
+async def test_a_text_that_is_longer_than_a_request() -> None:
+    source = replace(SOURCE, max_registers=10)
+    group = group_of(tag("hr:0", "string:40"), tag("hr:3"))
+    async with scripted_device(counting) as device, connected(device, source=source) as driver:
+        reading = await driver.read(group, await driver.plan(group))
+        assert [status_name(int(each)) for each in reading.status] == ["BadConfigurationError", "Good"]
+        assert reading.value[1] == 3
+        assert reading.time_us.min() > 1_700_000_000_000_000
+
+
+async def test_no_points() -> None:
+    async with scripted_device(counting) as device, connected(device) as driver:
+        reading = await driver.read(group_of(), await driver.plan(group_of()))
+        assert len(reading.value) == 0
+        assert not device.requests
+
+
+async def test_the_error_says_which_device_and_why(free_port: int) -> None:
+    driver = ModbusDriver(replace(SOURCE, port=free_port), SystemClock())
+    with pytest.raises(ConnectionError, match=rf"source 'plant' at 127\.0\.0\.1:{free_port}, unit 3: .*refused"):
+        await driver.connect()
+
+
+async def test_a_host_name_that_nobody_knows(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    driver = ModbusDriver(replace(SOURCE, host="no-such-device"), SystemClock())
+    with pytest.raises(ConnectionError, match=r"at no-such-device:0.*the host name cannot be resolved \(Name"):
+        await driver.connect()

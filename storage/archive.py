@@ -11,11 +11,11 @@ from typing import Any, Final, Literal, TypeAlias
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
-from historian.model.samples import Int32Array
+from historian.model.samples import IndexArray, Int32Array
+from storage.arrays import column, numpy_of
 from storage.catalogue import ArchiveFile
-from storage.columns import SAMPLE_SCHEMA, numpy_of, times_us
+from storage.columns import SAMPLE_SCHEMA, times_us
 from storage.files import ArchiveFolder
 from storage.schema import FORMAT_VERSION
 
@@ -25,11 +25,13 @@ ENCODINGS: Final[tuple[Encoding, ...]] = ("dictionary", "PLAIN", "BYTE_STREAM_SP
 
 MIN_GROUP_ROWS: Final = 16_384
 MAX_GROUP_ROWS: Final = 131_072
-"""A row group ends with a tag once it has the smaller number of rows; a tag with more than the larger one is cut by time."""
+"""A row group ends with a tag once it has the smaller number of rows; a tag with more than the larger one is cut by
+time."""
 
 TRIAL_GROUPS: Final = 4
 TRIAL_ROWS: Final = 32_768
-"""The value's encoding is chosen by encoding the values of so many row groups, and of each so many rows, in every way."""
+"""The value's encoding is chosen by encoding the values of so many row groups, and of each so many rows, in every
+way."""
 
 COMPRESSION_LEVEL: Final = 3
 """zstd: level 9 saves 2 % and takes twice the time; compaction, which writes for years, may choose it."""
@@ -40,14 +42,16 @@ _SORTING: Final = (pq.SortingColumn(0), pq.SortingColumn(1))
 
 def sort(table: pa.Table) -> pa.Table:
     """The rows by tag and time; equal ones keep their order."""
-    return table.take(pa.array(np.lexsort((times_us(table, "time"), numpy_of(table, "tag_id")))))
+    order = np.lexsort((times_us(table), numpy_of(table.column("tag_id"), np.int32)))
+    return table.take(column(order, pa.int64()))
 
 
 def write(
     folder: ArchiveFolder, path: str, table: pa.Table, *, store_id: str, level: int = COMPRESSION_LEVEL
 ) -> ArchiveFile:
     """Write samples sorted by :func:`sort` (at least one) as one file, durable when this returns.  Raises OSError."""
-    cuts = list(group_bounds(numpy_of(table, "tag_id")))
+    tag_id: Int32Array = numpy_of(table.column("tag_id"), np.int32)
+    cuts = list(group_bounds(tag_id))
     encoding = choose_encoding(table.column("value"), cuts, level)
     metadata = _metadata(table, store_id)
 
@@ -59,12 +63,12 @@ def write(
 
     folder.write(path, content, step="flush")
     return ArchiveFile(
-        path=folder.root / path,
+        path=str(folder.root / path),
         rows=len(table),
         first_us=int(metadata["historian.first_us"]),
         last_us=int(metadata["historian.last_us"]),
-        first_tag=int(numpy_of(table, "tag_id")[0]),
-        last_tag=int(numpy_of(table, "tag_id")[-1]),
+        first_tag=int(tag_id[0]),
+        last_tag=int(tag_id[-1]),
         bytes=folder.size(path),
         sha256=folder.sha256(path),
     )
@@ -72,7 +76,7 @@ def write(
 
 def _metadata(table: pa.Table, store_id: str) -> Mapping[str, str]:
     """What the footer says beside the schema, so that a lost catalogue can be made again from the files."""
-    times: NDArray[np.int64] = times_us(table, "time")
+    times = times_us(table)
     return {
         "historian.format_version": str(FORMAT_VERSION),
         "historian.store_id": store_id,
@@ -106,10 +110,10 @@ def group_bounds(tag_id: Int32Array) -> Iterator[tuple[int, int]]:
 
     Groups hold whole tags, and more than one only while there are few rows of each.
     """
-    ends = np.append(np.flatnonzero(np.diff(tag_id)) + 1, len(tag_id))
+    ends: IndexArray = np.append(np.flatnonzero(np.diff(tag_id)) + 1, len(tag_id))
     start = 0
     while start < len(tag_id):
-        end = int(ends[min(np.searchsorted(ends, start + MIN_GROUP_ROWS), len(ends) - 1)])
+        end = int(ends[min(int(np.searchsorted(ends, start + MIN_GROUP_ROWS)), len(ends) - 1)])
         if end - start > MAX_GROUP_ROWS:
             # A long tag follows short ones: it begins a group of its own.
             last = int(ends[np.searchsorted(ends, start + MAX_GROUP_ROWS, side="right") - 1])
@@ -121,17 +125,18 @@ def group_bounds(tag_id: Int32Array) -> Iterator[tuple[int, int]]:
 def choose_encoding(values: pa.ChunkedArray, cuts: Sequence[tuple[int, int]], level: int) -> Encoding:
     """What makes the values smallest: tried on some of the row groups, spread over the file.
 
-    A dictionary suits values that come from a converter of 12 to 16 bits, BYTE_STREAM_SPLIT those that never come again,
-    PLAIN (zstd finds the repeated ones) few rows of many quantised tags.
+    A dictionary suits values that come from a converter of 12 to 16 bits, BYTE_STREAM_SPLIT those that never come
+    again, PLAIN (zstd finds the repeated ones) few rows of many quantised tags.
     """
-    chosen = [cuts[place] for place in np.unique(np.linspace(0, len(cuts) - 1, TRIAL_GROUPS).astype(int))]
+    places = sorted({place * (len(cuts) - 1) // (TRIAL_GROUPS - 1) for place in range(TRIAL_GROUPS)})
+    chosen = [cuts[place] for place in places]
     parts = [values.slice(first, min(end - first, TRIAL_ROWS)) for first, end in chosen]
     sizes = {encoding: sum(_encoded_bytes(part, encoding, level) for part in parts) for encoding in ENCODINGS}
-    return min(ENCODINGS, key=lambda encoding: sizes[encoding])
+    return min(ENCODINGS, key=sizes.__getitem__)
 
 
 def _encoded_bytes(values: pa.ChunkedArray, encoding: Encoding, level: int) -> int:
-    table = pa.table({"value": values})
+    table = pa.Table.from_arrays([values], names=["value"])
     sink = pa.BufferOutputStream()
     with _writer(sink, table.schema, encoding, level) as writer:
         writer.write_table(table, row_group_size=len(table))

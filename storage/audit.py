@@ -9,18 +9,21 @@ from typing import Final
 import pyarrow as pa
 
 from historian.model.commit import AuditEvent
+from storage.arrays import column_of
 from storage.columns import TIME_TYPE
 
-SCHEMA: Final = pa.schema([
-    ("number", pa.int64()),
-    ("time", TIME_TYPE),
-    ("who", pa.string()),
-    ("action", pa.string()),
-    ("object", pa.string()),
-    ("old", pa.string()),
-    ("new", pa.string()),
-    ("why", pa.string()),
-])
+SCHEMA: Final = pa.schema(
+    [
+        ("number", pa.int64()),
+        ("time", TIME_TYPE),
+        ("who", pa.string()),
+        ("action", pa.string()),
+        ("object", pa.string()),
+        ("old", pa.string()),
+        ("new", pa.string()),
+        ("why", pa.string()),
+    ]
+)
 
 
 def append(connection: sqlite3.Connection, events: Iterable[AuditEvent]) -> None:
@@ -40,8 +43,10 @@ def last_number(connection: sqlite3.Connection) -> int:
 def read(connection: sqlite3.Connection, first: int, last: int) -> pa.Table:
     """The lines numbered ``first`` to ``last``."""
     rows = connection.execute(
-        "select number, time_us, who, action, object, old, new, why from audit where number between ? and ? order by number",
+        "select number, time_us, who, action, object, old, new, why from audit "
+        "where number between ? and ? order by number",
         (first, last),
     ).fetchall()
     columns = list(zip(*rows, strict=True)) or [()] * len(SCHEMA)
-    return pa.table([pa.array(column, field.type) for column, field in zip(columns, SCHEMA, strict=True)], schema=SCHEMA)
+    arrays = [column_of(column, field.type) for column, field in zip(columns, SCHEMA, strict=True)]
+    return pa.Table.from_arrays(arrays, schema=SCHEMA)

@@ -71,7 +71,9 @@ def insert(connection: sqlite3.Connection, number: int, committed_us: int, row: 
 
 def state(connection: sqlite3.Connection) -> BufferState:
     """How much waits."""
-    return BufferState(*connection.execute("select count(*), coalesce(sum(rows), 0), min(committed_us) from batch").fetchone())
+    return BufferState(
+        *connection.execute("select count(*), coalesce(sum(rows), 0), min(committed_us) from batch").fetchone()
+    )
 
 
 def oldest(connection: sqlite3.Connection, limit_rows: int) -> list[int]:

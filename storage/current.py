@@ -1,7 +1,7 @@
 """What is known now of each tag beyond what was stored: its newest sample, and the samples held back.
 
-One row of ``current_group`` for each scan group of the running configuration, replaced with every commit.  Group -1 holds
-the newest samples from before this run, when other groups may have had the numbers.
+One row of ``current_group`` for each scan group of the running configuration, replaced with every commit.  Group -1
+holds the newest samples from before this run, when other groups may have had the numbers.
 """
 
 from __future__ import annotations
@@ -17,25 +17,26 @@ from historian.model.commit import CurrentSamples
 from historian.model.samples import BoolArray, IndexArray, Samples, concatenate
 from historian.model.status import BAD_WAITING_FOR_INITIAL_DATA
 from storage import buffer
-from storage.columns import TIME_TYPE, complete, to_batch, to_samples
+from storage.arrays import column, numpy_of
+from storage.columns import SAMPLE_SCHEMA, TIME_TYPE, complete, to_batch, to_samples
 
 NO_GROUP: Final = -1
 
-CURRENT_SCHEMA: Final = pa.schema([
-    *complete(pa.table({})).schema,
-    pa.field("last_scan", TIME_TYPE),
-])
+CURRENT_SCHEMA: Final = pa.schema(
+    [
+        *SAMPLE_SCHEMA,
+        pa.field("last_scan", TIME_TYPE),
+    ]
+)
 """Of the newest sample of each tag, as readers get it; ``last_scan`` is null for a tag that never answered."""
 
 
 def encode(current: CurrentSamples) -> bytes:
-    """A group's samples as an Arrow IPC stream: the columns of the archive, and ``newest``, ``pending``, ``last_scan_us``."""
+    """A group as an Arrow IPC stream: the columns of the archive, and ``newest``, ``pending``, ``last_scan_us``."""
     batch = to_batch(current.samples)
-    for name, column in (
-        ("newest", current.newest), ("pending", current.pending), ("last_scan_us", current.last_scan_us),
-    ):  # fmt: skip
-        batch = batch.append_column(name, pa.array(column))
-    return buffer.encode(batch)
+    batch = batch.append_column("newest", column(current.newest, pa.bool_()))
+    batch = batch.append_column("pending", column(current.pending, pa.bool_()))
+    return buffer.encode(batch.append_column("last_scan_us", column(current.last_scan_us, pa.int64())))
 
 
 def decode(blob: bytes) -> CurrentSamples:
@@ -43,9 +44,9 @@ def decode(blob: bytes) -> CurrentSamples:
     table = buffer.decode(blob)
     return CurrentSamples(
         to_samples(table),
-        table.column("newest").to_numpy(),
-        table.column("pending").to_numpy(),
-        table.column("last_scan_us").to_numpy(),
+        numpy_of(table.column("newest"), np.bool_),
+        numpy_of(table.column("pending"), np.bool_),
+        numpy_of(table.column("last_scan_us"), np.int64),
     )
 
 
@@ -109,13 +110,14 @@ def newest(current: CurrentSamples) -> CurrentSamples:
 
 def never_sampled(current: CurrentSamples) -> BoolArray:
     """True for rows that only say that a tag waits for its first answer: shown to people, never stored."""
-    waiting = current.samples.status == BAD_WAITING_FOR_INITIAL_DATA
-    return waiting & ~current.pending & (current.last_scan_us == 0)
+    waiting: BoolArray = current.samples.status == BAD_WAITING_FOR_INITIAL_DATA
+    never_answered: BoolArray = current.last_scan_us == 0
+    return waiting & never_answered & ~current.pending
 
 
 def to_table(current: CurrentSamples) -> pa.Table:
     """The columns of CURRENT_SCHEMA."""
     table = complete(pa.Table.from_batches([to_batch(current.samples)]))
     never = current.last_scan_us == 0
-    scans = pa.array(current.last_scan_us, pa.int64(), mask=never).view(TIME_TYPE)
+    scans = column(current.last_scan_us, TIME_TYPE, missing=never)
     return table.append_column(CURRENT_SCHEMA.field("last_scan"), scans)

@@ -18,7 +18,7 @@ from historian.errors import CorruptionError, HistorianError, StoreError, StoreF
 from storage import schema
 
 BUSY_TIMEOUT_S: Final = 10.0
-"""How long a connection waits for another one: a reader only while a crashed writer's log is read or the log is emptied."""
+"""How long a connection waits for another: a reader only while a crashed writer's log is read or the log is emptied."""
 
 WAL_LIMIT_BYTES: Final = 64 * 1024 * 1024
 """The log is cut back to this after it has grown, for instance by one very large commit."""
@@ -28,7 +28,7 @@ _ROOM_BYTES: Final = 1 << 20
 
 
 def connect_writer(path: Path) -> sqlite3.Connection:
-    """A connection for the one writer; its users take turns by a lock of their own.  Makes the file if there is none."""
+    """A connection for the one writer, whose users take turns by a lock of their own.  Makes the file if needed."""
     connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
     try:
         connection.execute(f"pragma page_size = {schema.PAGE_BYTES}")
@@ -95,11 +95,11 @@ def _of_sqlite(error: sqlite3.Error, path: Path, doing: str) -> StoreError:
         )
     if code == sqlite3.SQLITE_CORRUPT:
         return CorruptionError(
-            f"cannot {doing}: the database {path} is damaged ({error}); keep a copy of the folder as it is, then put back "
-            "this file from a backup. The files below archive are not touched by this"
+            f"cannot {doing}: the database {path} is damaged ({error}); keep a copy of the folder as it is, then put "
+            "back this file from a backup. The files below archive are not touched by this"
         )
     if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
-        return StoreError(f"cannot {doing}: {path} cannot be opened ({error}); check the permissions of file and folder")
+        return StoreError(f"cannot {doing}: {path} cannot be opened ({error}); check the permissions of its folder")
     if code == sqlite3.SQLITE_BUSY:
         return StoreError(
             f"cannot {doing}: another program held {path} for more than {BUSY_TIMEOUT_S:.0f} s ({error}); "

@@ -1,7 +1,7 @@
 """The folder of the archive: files appear in it whole or not at all.
 
-Reached through ``pyarrow.fs``; what else a file needs to survive a power cut (a temporary name, fsync of the file, rename,
-fsync of the folder) is here and nowhere else, so that an archive in an object store changes this module only.
+Reached through ``pyarrow.fs``; what else a file needs to survive a power cut (a temporary name, fsync of the file,
+rename, fsync of the folder) is here and nowhere else, so that an archive in an object store changes this module only.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class ArchiveFolder:
     def write(self, path: str, content: Callable[[pa.NativeFile], None], *, step: str) -> None:
         """Write a file: ``content`` is called with a stream; afterwards the file is there and on the disk.
 
-        A file of this name is replaced.  After an error nothing is left of the new one.  Raises OSError.  ``step`` begins
-        the names of the steps in :mod:`storage.steps`.
+        A file of this name is replaced.  After an error nothing is left of the new one.  Raises OSError.  ``step``
+        begins the names of the steps in :mod:`storage.steps`.
         """
         parent, name = str(PurePosixPath(path).parent), PurePosixPath(path).name
         temporary = str(PurePosixPath(parent) / names.temporary_name(name))
@@ -72,7 +72,7 @@ class ArchiveFolder:
         return True
 
     def remove_unfinished(self, path: str) -> bool:
-        """Remove a file that is no part of the store, under its final and under its temporary name; False without any."""
+        """Remove a file that is no part of the store, under its final and its temporary name; False without any."""
         pure = PurePosixPath(path)
         temporary = str(pure.parent / names.temporary_name(pure.name))
         return any([self.remove(path), self.remove(temporary)])
@@ -91,7 +91,10 @@ class ArchiveFolder:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the names in a folder survive a power cut.  Windows has no such call: its file system keeps a journal of names."""
+    """Make the names in a folder survive a power cut.
+
+    Windows has no such call; its file system keeps a journal of names.
+    """
     if sys.platform == "win32":
         return
     descriptor = os.open(folder, os.O_RDONLY)

@@ -92,7 +92,7 @@ class Flusher:
     def _intend(self, table: pa.Table) -> tuple[int, str]:
         with self.turn, transaction(self.connection, self.database, "begin a file of the archive"):
             number = state.next_file(self.connection)
-            path = names.samples_path(int(times_us(table, "time").min()), number, secrets.token_hex(3))
+            path = names.samples_path(int(times_us(table).min()), number, secrets.token_hex(3))
             catalogue.intend(self.connection, path)
         steps.reached("flush: intent recorded")
         return number, path
@@ -110,10 +110,10 @@ class Flusher:
         return removed
 
     def _write_tags(self) -> None:
-        """The tags beside the samples: one row a tag, and all versions; for programs that read the folder without us."""
+        """The tags beside the samples, for programs that know nothing of us: one row a tag, and all versions."""
         with self.turn, explained(self.database, "read the tags"):
             current = state.read(self.connection)
-            holding, versions = tags.read(self.connection), tags.read(self.connection, all_versions=True)
+            holding, versions = tags.read(self.connection), tags.read_versions(self.connection)
         metadata = {"historian.format_version": FORMAT_VERSION, "historian.store_id": current.store_id}
         with explained(self.folder.root / names.TAGS, "write the tags beside the archive"):
             archive.write_table(self.folder, names.TAG_VERSIONS, versions, metadata)

@@ -1,6 +1,7 @@
 """One writer at a time: a lock of the operating system, and beside it who holds it, for people to read.
 
-The system lets go of the lock when its process ends, however it ends, so that no lock is ever stale.  Readers take none.
+The system lets go of the lock when its process ends, however it ends, so that no lock is ever stale.  Readers take
+none.
 """
 
 from __future__ import annotations
@@ -57,8 +58,8 @@ class WriterLock:
             file.close()
             owner = read_owner(folder)
             raise StoreLockedError(
-                f"cannot write to the store {folder}: {owner or 'another process'} writes to it, and there can be only one "
-                "writer; stop that one first (reading needs no lock: historian sql, status, export)"
+                f"cannot write to the store {folder}: {owner or 'another process'} writes to it, and there can be only "
+                "one writer; stop that one first (reading needs no lock: historian sql, status, export)"
             )
         with explained(path, f"lock the store {folder}"):
             _write_owner(file, command)

@@ -1,7 +1,7 @@
 """The reading side of a store, for any number of processes, also while one collects.
 
-A snapshot is one read transaction: buffer, held samples and catalogue as they were at one instant, so that each sample is
-seen once, whatever the writer does.  Readers take no lock and make nobody wait.
+A snapshot is one read transaction: buffer, held samples and catalogue as they were at one instant, so that each sample
+is seen once, whatever the writer does.  Readers take no lock and make nobody wait.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import pyarrow as pa
 from historian.errors import StoreForeignError, StoreNotFoundError
 from historian.model.commit import QuarantinedSample
 from storage import audit, buffer, catalogue, current, health, names, quarantine, schema, state, statistics, tags
+from storage.arrays import empty_table
 from storage.catalogue import ArchiveFile
 from storage.columns import complete, concatenate, to_batch
 from storage.database import connect_reader, explained, primary_code
@@ -32,7 +33,8 @@ PAUSE_S: Final = 0.005
 """How long, and with what pauses, a read is tried again that met the writer starting, recovering or closing."""
 
 _PASSING: Final = frozenset({
-    sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_CANTOPEN,
 })  # fmt: skip
 
 
@@ -79,9 +81,9 @@ class StoreReader:
         self._immutable = immutable
         self._turn = threading.RLock()
         self._batches: dict[int, pa.Table] = {}
-        self._tags: tuple[int, pa.Table] = (-1, pa.table({}))
+        self._tags: tuple[int, pa.Table] = (-1, empty_table(tags.SCHEMA))
         self._files: tuple[int, tuple[ArchiveFile, ...]] = (-1, ())
-        self._audit = audit.SCHEMA.empty_table()
+        self._audit = empty_table(audit.SCHEMA)
         self._format_version = 0
 
     @classmethod
@@ -123,7 +125,9 @@ class StoreReader:
             list(zip(fresh, buffer.read(link, fresh), strict=True)),
             current.read(link),
             self._tags[1] if self._tags[0] == found.tags_version else tags.read(link),
-            self._files[1] if self._files[0] == found.files_version else catalogue.read(link, self.folder / names.ARCHIVE),
+            self._files[1]
+            if self._files[0] == found.files_version
+            else catalogue.read(link, self.folder / names.ARCHIVE),
             health.read(link),
             pa.concat_tables([self._audit, newer]) if len(newer) else self._audit,
         )
@@ -137,7 +141,7 @@ class StoreReader:
 
     def tag_versions(self) -> pa.Table:
         """All versions of all tags (``storage.tags.SCHEMA``)."""
-        return self._read(lambda link: tags.read(link, all_versions=True))
+        return self._read(tags.read_versions)
 
     def health(self) -> dict[str, dict[str, object]]:
         """The figures of sources and process as last committed, by name: ``process``, ``source/<name>``."""
@@ -231,7 +235,8 @@ def _check_folder(folder: Path) -> None:
         raise StoreForeignError(f"cannot open the store {folder}: this is a file, wanted the folder of a store")
     if (folder / names.ARCHIVE).is_dir():
         raise StoreForeignError(
-            f"cannot open the store {folder}: it has an archive but no {names.DATABASE}; put that file back from a backup"
+            f"cannot open the store {folder}: it has an archive but no {names.DATABASE}; "
+            "put that file back from a backup"
         )
     raise StoreNotFoundError(
         f"cannot open the store {folder}: there is none; start collecting, which makes it, or give the folder of one"

@@ -38,6 +38,9 @@ class Recovery:
     removed: tuple[str, ...] = ()
 
 
+NOTHING: Final = Recovery(crashed=False, last_commit_us=None, gap_us=0, stored=0, ended=0)
+
+
 def recover(connection: sqlite3.Connection, database: Path, time_us: int) -> Recovery | None:
     """Finish what the last run left; None when it left nothing.  ``time_us`` is now."""
     with transaction(connection, database, "finish what the last run left"):
@@ -60,7 +63,9 @@ def _finish(
     ends = Samples.empty()
     if found.run_open:
         last_us = time_us if found.last_commit_us is None else found.last_commit_us
-        newest, ends = _end(newest, _tags_of([group for number, group in groups if number != current.NO_GROUP]), last_us)
+        newest, ends = _end(
+            newest, _tags_of([group for number, group in groups if number != current.NO_GROUP]), last_us
+        )
     _store(connection, concatenate([pending, ends]), time_us)
     stored_now = replace(newest, pending=np.zeros(len(newest.pending), np.bool_))
     current.collapse(connection, stored_now)
@@ -84,7 +89,10 @@ def _tags_of(groups: list[CurrentSamples]) -> np.ndarray[tuple[int], np.dtype[np
 def _end(
     newest: CurrentSamples, tags: np.ndarray[tuple[int], np.dtype[np.int32]], last_us: int
 ) -> tuple[CurrentSamples, Samples]:
-    """BadShutdown for each of these tags whose newest sample says something else; the newest samples after it, and those."""
+    """BadShutdown for each of these tags whose newest sample says something else.
+
+    Returns the newest samples after that, and those that end.
+    """
     samples = newest.samples
     rows = np.flatnonzero(np.isin(samples.tag_id, tags) & (samples.status != BAD_SHUTDOWN))
     ends = Samples(
@@ -106,7 +114,8 @@ def _store(connection: sqlite3.Connection, samples: Samples, time_us: int) -> No
 def _event(recovery: Recovery, time_us: int) -> AuditEvent:
     why = "the last run ended with samples held back"
     if recovery.crashed:
-        why = f"the last run did not end in order: nothing is known of {recovery.gap_us / _US_PER_S:.3f} s before this start"
+        gap_s = recovery.gap_us / _US_PER_S
+        why = f"the last run did not end in order: nothing is known of the {gap_s:.3f} s before this start"
     return AuditEvent(
         time_us, "historian", "recovered", "store",
         old=f"last commit at {np.datetime64(recovery.last_commit_us or time_us, 'us')}Z",

@@ -20,8 +20,8 @@ FORMAT_VERSION: Final = 1
 """The version this software writes; in the database's header and in the footer of every archive file."""
 
 PAGE_BYTES: Final = 8192
-"""A commit of 5,000 samples takes 0.73 ms with 8 KiB pages, 0.86 ms with 32 KiB; deleting a flushed buffer takes a third
-less than with SQLite's 4 KiB."""
+"""A commit of 5,000 samples takes 0.73 ms with 8 KiB pages, 0.86 ms with 32 KiB; deleting a flushed buffer takes a
+third less than with SQLite's 4 KiB."""
 
 TABLES: Final = """
 create table state (
@@ -63,6 +63,11 @@ create table tag_version (
     primary key (tag_id, version)
 ) without rowid;
 create unique index tag_version_name on tag_version (name) where valid_to_us is null;
+create table tag_table (
+    id integer primary key check (id = 1),
+    tags_version integer not null,
+    tags blob not null
+);
 create table batch (
     number integer primary key,
     committed_us integer not null,
@@ -166,7 +171,8 @@ def check(connection: sqlite3.Connection, path: Path) -> int:
     if application != APPLICATION_ID:
         raise StoreForeignError(
             f"cannot open the store {path.parent}: {path.name} is a database of some other program "
-            f"(application id {application:#010x}, wanted {APPLICATION_ID:#010x}); give the folder of a store, or an empty one"
+            f"(application id {application:#010x}, wanted {APPLICATION_ID:#010x}); give the folder of a store, or an "
+            "empty one"
         )
     if version > FORMAT_VERSION:
         raise StoreVersionError(

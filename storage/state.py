@@ -11,8 +11,8 @@ class State:
     """The store as a whole.
 
     ``commit_number`` counts transactions with samples.  ``last_commit_us`` is the time of the last one, None before the
-    first.  ``run_open``: a run has committed what it knows of its tags and has not ended in order.  ``tags_version`` and
-    ``files_version`` grow with every change of tags and catalogue, so that readers know what to read again;
+    first.  ``run_open``: a run has committed what it knows of its tags and has not ended in order.  ``tags_version``
+    and ``files_version`` grow with every change of tags and catalogue, so that readers know what to read again;
     ``tags_written`` is the version that is in ``tags.parquet``.
     """
 

@@ -15,8 +15,8 @@ class StoreStatistics:
 
     ``samples`` are all that are stored: ``archive_rows`` in ``files`` files of ``archive_bytes`` bytes together, and
     ``buffer_rows`` in ``batches`` batches; pending samples of the newest scans are not among them.  ``first_us`` and
-    ``last_us`` are the times of the oldest and newest stored sample, ``last_commit_us`` is that of the last commit; None
-    in an empty store.  ``run_open`` tells that a run has not ended in order: it is collecting, or it crashed.
+    ``last_us`` are the times of the oldest and newest stored sample, ``last_commit_us`` is that of the last commit;
+    None in an empty store.  ``run_open`` tells that a run has not ended in order: it is collecting, or it crashed.
     """
 
     tags: int

@@ -9,6 +9,7 @@ import sqlite3
 import sys
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -29,7 +30,8 @@ from storage.recovery import Recovery
 from storage.statistics import StoreStatistics
 
 RETRY_US: Final = 10_000_000
-"""A flush that failed is due again only so much later, by the time of the commits: trying costs a file's worth of work."""
+"""A flush that failed is due again only so much later, by the time of the commits: trying costs a file's worth of
+work."""
 
 
 class Store:
@@ -105,9 +107,8 @@ class Store:
                 return None
             found = recovery.recover(self._connection, self._database, time_us)
             self._recovered = True
-        if found is None:
-            return Recovery(crashed=False, last_commit_us=None, gap_us=0, stored=0, ended=0, removed=removed) if removed else None
-        return Recovery(found.crashed, found.last_commit_us, found.gap_us, found.stored, found.ended, removed)
+        found = replace(found or recovery.NOTHING, removed=removed)
+        return found if found.crashed or found.stored or removed else None
 
     def newest(self) -> Samples:
         """The newest known sample of each tag that was ever sampled, by tag_id; stored or still held back."""
@@ -151,8 +152,8 @@ class Store:
         first, last = int(samples.tag_id.min()), int(samples.tag_id.max())
         if first < 1 or last > self._last_tag_id:
             raise UsageError(
-                f"cannot commit samples of tag_id {first if first < 1 else last}: the store has tags 1 to {self._last_tag_id}; "
-                "register the tag first"
+                f"cannot commit samples of tag_id {first if first < 1 else last}: the store has tags 1 to "
+                f"{self._last_tag_id}; register the tag first"
             )
 
     def flush(self, *, force: bool = False) -> FlushReport | None:
@@ -218,14 +219,15 @@ def _check_folder(folder: Path, *, create: bool) -> None:
     others = sorted(each.name for each in folder.iterdir() if each.name != names.LOCK) if folder.is_dir() else []
     if names.ARCHIVE in others:
         raise StoreForeignError(
-            f"cannot open the store {folder}: it has an archive but no {names.DATABASE}; put that file back from a backup, "
-            "or give another folder. Nothing was changed"
+            f"cannot open the store {folder}: it has an archive but no {names.DATABASE}; put that file back from a "
+            "backup, or give another folder. Nothing was changed"
         )
     if not create:
         raise StoreNotFoundError(f"cannot open the store {folder}: there is none; start collecting, which makes it")
     if others:
         raise StoreForeignError(
-            f"cannot make a store in {folder}: the folder holds other files ({', '.join(others[:3])}), wanted an empty one"
+            f"cannot make a store in {folder}: the folder holds other files ({', '.join(others[:3])}), "
+            "wanted an empty one"
         )
     folder.mkdir(parents=True, exist_ok=True)
     sync_folder(folder.parent)

@@ -8,7 +8,7 @@ is never split over two requests.  Loops over points are plain Python: a plan is
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Final
 
@@ -47,7 +47,8 @@ class Block:
     """One request: ``segments`` of one table, in the order of their addresses.
 
     ``base`` is where its first cell goes in the reading's buffer of registers or bits.  ``refused``: the device has
-    refused every segment of it.  ``settled``: it came out of finding out what the device refuses.
+    refused every segment of it.  ``settled``: it came out of finding out what the device refuses.  The cells to read
+    are ``start`` to ``stop`` (exclusive).
     """
 
     table: ModbusTable
@@ -55,16 +56,13 @@ class Block:
     base: int
     refused: bool = False
     settled: bool = False
+    start: int = field(init=False)
+    stop: int = field(init=False)
 
-    @property
-    def start(self) -> int:
-        """First cell to read."""
-        return self.segments[0].start
-
-    @property
-    def stop(self) -> int:
-        """One past the last cell to read."""
-        return max(segment.stop for segment in self.segments)
+    def __post_init__(self) -> None:
+        # Worked out once and not at each reading; the way round the lock of a frozen class is dataclasses' own.
+        object.__setattr__(self, "start", self.segments[0].start)
+        object.__setattr__(self, "stop", max(segment.stop for segment in self.segments))
 
     @property
     def count(self) -> int:

@@ -23,6 +23,7 @@ from historian.model.clock import US_PER_S, AnchoredClock, SystemClock
 from historian.model.scan import ScanGroup
 from historian.pipeline.commit_loop import CommitLoop
 from historian.pipeline.pipeline import Pipeline
+from storage.recovery import Recovery
 from storage.store import Store
 
 CLOCK_CHECK_S: Final = 1.0
@@ -84,7 +85,7 @@ class CollectService:
         now_us = self._clock.wall_us()
         recovery = store.recover(now_us)
         if recovery is not None:
-            self._say(str(recovery))
+            self._say(_recovered(recovery))
         tag_ids = store.register_tags(self._configuration.tags, now_us, _person())
         return Pipeline(self._configuration, self._configuration.groups(), tag_ids, store.newest(), self._clock)
 
@@ -100,12 +101,14 @@ class CollectService:
     ) -> SourceRunner:
         protocol = "modbus" if isinstance(settings, ModbusSource) else "opcua"
         health = SourceHealth(protocol, settings.url)
-        return SourceRunner(settings.name,
+        return SourceRunner(
+            settings.name,
             groups,
             make_driver=lambda: make_driver(settings, self._clock),
             sink=pipeline,
             timer=timer,
-            health=health,)
+            health=health,
+        )
 
     def _commit_loop(self, store: Store, pipeline: Pipeline, runners: list[SourceRunner]) -> CommitLoop:
         def health() -> Mapping[str, Mapping[str, object]]:
@@ -191,6 +194,17 @@ def _stop_signals(stop: asyncio.Event) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _recovered(recovery: Recovery) -> str:
+    if recovery.crashed:
+        return (
+            f"the last run did not end in order: the gap of {recovery.gap_us / US_PER_S:,.1f} s since its last commit is "
+            f"marked in {recovery.ended:,} tags, {recovery.stored:,} samples it had held back are stored"
+        )
+    if recovery.removed:
+        return f"removed {len(recovery.removed)} unfinished files of the archive; their samples are still in the buffer"
+    return f"stored {recovery.stored:,} samples that the last run had held back"
 
 
 def _person() -> str:

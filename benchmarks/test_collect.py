@@ -1,0 +1,136 @@
+"""The main job under load: a scan to its commit, and values a second end to end from simulated devices.
+
+``python3 run.py bench benchmarks/test_collect.py`` measures; as a test each runs once and briefly.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from collectors.simulator.plant import SimulatedServer
+from historian.config.settings import Configuration, StoreSettings
+from historian.model.error_bound import ErrorBound
+from historian.model.samples import Samples
+from historian.model.scan import Scan, ScanGroup
+from historian.model.status import GOOD
+from historian.model.tag import CompressionSettings, ExceptionSettings, Tag
+from historian.pipeline.pipeline import Pipeline
+from storage.reader import StoreReader
+from storage.store import Store
+
+TAGS = 5_000
+TARGET_SAMPLES_PER_S = 300_000
+TARGET_VALUES_PER_S = 20_000
+TARGET_MEMORY_MB = 150
+SECOND_US = 1_000_000
+
+
+class Clock:
+    """Moves one second with every scan."""
+
+    def __init__(self) -> None:
+        self.now_us = 1_800_000_000 * SECOND_US
+
+    def wall_us(self) -> int:
+        return self.now_us
+
+    def monotonic_us(self) -> int:
+        return self.now_us
+
+
+@pytest.mark.parametrize("compressed", [False, True], ids=["lossless", "compressed"])
+def test_scan_to_commit(benchmark, tmp_path: Path, compressed: bool) -> None:
+    """One scan of 5,000 tags through scaling, exception reporting, the door, and a commit with fsync."""
+    deviations = {}
+    if compressed:
+        deviations = {
+            "exception": ExceptionSettings(ErrorBound(0.1)),
+            "compression": CompressionSettings(ErrorBound(0.3)),
+        }
+    tags = tuple(Tag(f"T{number}", "s", "hr:0", "fast", scale=0.1, **deviations) for number in range(TAGS))
+    group = ScanGroup(0, "s", "fast", SECOND_US, 0, tags)
+    clock, walk = Clock(), np.cumsum(np.random.default_rng(1).standard_normal((200, TAGS)), axis=0)
+    with Store.open(tmp_path / "store", create=True) as store:
+        ids = store.register_tags(tags, clock.now_us, "benchmark")
+        store.recover(clock.now_us)
+        configuration = Configuration(Path("historian.toml"), StoreSettings(tmp_path), {}, {}, tags)
+        pipeline = Pipeline(configuration, (group,), ids, Samples.empty(), clock)
+        scans = iter(range(10**9))
+
+        def scan_and_commit() -> None:
+            clock.now_us += SECOND_US
+            values = walk[next(scans) % len(walk)]
+            times = np.full(TAGS, clock.now_us)
+            pipeline.accept(Scan(0, clock.now_us, times, values, np.full(TAGS, GOOD, np.uint32)))
+            store.commit(pipeline.take({}))
+
+        benchmark.pedantic(scan_and_commit, rounds=1 if benchmark.disabled else 300, warmup_rounds=3)
+    if not benchmark.disabled:
+        rate = TAGS / benchmark.stats.stats.median
+        benchmark.extra_info["samples/s"] = round(rate)
+        print(f"\n{rate:,.0f} samples/s from scan to commit, {rate / TARGET_SAMPLES_PER_S:.1f} x the target")
+
+
+def write_load_configuration(folder: Path, url: str, tags: int, rate: str = "1s") -> None:
+    """A configuration that reads so many registers of the load server, compressed."""
+    (folder / "historian.toml").write_text(
+        f'tag_files = ["tags.csv"]\n[store]\npath = "store"\n[scan_classes.fast]\nrate = "{rate}"\n'
+        f'[sources.load]\nprotocol = "modbus"\nurl = "{url}"\ntimeout = "5s"\n'
+    )
+    with (folder / "tags.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["tag", "source", "address", "type", "scan_class", "low", "high", "exc_dev", "comp_dev"])
+        writer.writerows(
+            [f"L{number}", "load", f"hr:{number}", "uint16", "fast", 0, 65535, "0.1%", "0.3%"] for number in range(tags)
+        )
+
+
+def collect_for(folder: Path, seconds: float) -> dict[str, dict[str, object]]:
+    """Collect in a process of its own; the health figures just before the stop."""
+    process = subprocess.Popen([sys.executable, "-P", "-m", "cli", "collect"], cwd=folder)
+    try:
+        time.sleep(seconds)
+        reader = StoreReader.open(folder / "store")
+        health = reader.health()
+        reader.close()
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(30)
+    return health
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("tags", [5_000, 20_000])
+def test_end_to_end_from_the_load_simulator(benchmark, tmp_path: Path, tags: int) -> None:
+    """5,000 and 20,000 values a second from a Modbus server in another process, compression on."""
+    server = SimulatedServer(["load-modbus", "--registers", str(tags)])
+    try:
+        write_load_configuration(tmp_path, server.wait_until_ready(), tags)
+        seconds = 4.0 if benchmark.disabled else 30.0
+        health = benchmark.pedantic(collect_for, (tmp_path, seconds), rounds=1)
+    finally:
+        server.close()
+    source, process = health["source/load"], health["process"]
+    figures = {
+        "values/s": round(float(source["scans"]) * tags / seconds),
+        "overruns": source["overruns"],
+        "lateness_max_ms": round(float(source["lateness_max_ms"]), 1),
+        "latency_ms": round(float(source["latency_ms"]), 1),
+        "commit_max_ms": round(float(process["commit_max_ms"]), 1),
+        "memory_mb": round(float(process["memory_bytes"]) / 1e6),
+        "stored": process["samples_stored"],
+        "received": process["samples_in"],
+    }
+    benchmark.extra_info.update(figures)
+    print(f"\n{tags:,} tags a second, target {TARGET_VALUES_PER_S:,} values/s, {TARGET_MEMORY_MB} MB at 5,000 tags:")
+    print(json.dumps(figures))
+    assert process["samples_in"] == source["scans"] * tags, "every value read is accounted for"

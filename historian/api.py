@@ -1,0 +1,109 @@
+"""The store from Python: ``import historian; h = historian.open("store")``.
+
+Wires :mod:`storage.reader` and :mod:`historian.retrieval`.  Works in a notebook while another process collects: every
+call looks at the store afresh.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from datetime import datetime, tzinfo
+from os import PathLike
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeAlias
+
+import pyarrow as pa
+
+from historian.errors import UnusableValueError
+from historian.retrieval.connection import connect
+from historian.retrieval.history import FIRST_US, LAST_US, open_scope, samples_in
+from historian.retrieval.query import Parameters, ask
+from historian.retrieval.time_range import TimeRange, find_zone, parse_time, to_us
+from storage.reader import StoreReader
+
+Moment: TypeAlias = str | datetime
+"""A time: a datetime with a zone, or a text such as ``-8h``."""
+
+
+class Historian:
+    """A store, open for reading.  May be used from several threads; close it, or use it in a ``with``.
+
+    Results are :class:`pyarrow.Table`; ``.to_pandas()`` and ``polars.from_arrow()`` are one call away.  ``time_zone`` is
+    how times without a zone are read and results are shown; the instants are the same in every zone.
+    """
+
+    def __init__(self, reader: StoreReader, *, time_zone: str, zone: tzinfo) -> None:
+        self._reader = reader
+        self._time_zone = time_zone
+        self._zone = zone
+
+    def sql(self, query: str, parameters: Parameters | None = None) -> pa.Table:
+        """The answer to one statement that reads; ``?`` or ``$name`` in it are filled from ``parameters``.
+
+        Views: ``samples``, ``snapshot``, ``tags``, ``sources``, ``audit``.  Raises QueryError with DuckDB's message and the
+        place when the SQL is wrong.
+        """
+        connection = connect(self._reader.snapshot(), time_zone=self._time_zone)
+        try:
+            return ask(connection, query, parameters).table()
+        finally:
+            connection.close()
+
+    def history(
+        self,
+        tags: str | Sequence[str],
+        start: Moment | None = None,
+        end: Moment | None = None,
+    ) -> pa.Table:
+        """The stored samples of ``tags`` (names or patterns such as ``FIC*``) from ``start`` up to but not including ``end``.
+
+        Times are datetimes with a zone, or texts as ``-8h``, ``today``, ``2026-11-22 06:00``; without ``start`` from the
+        first sample, without ``end`` to the newest.  Columns tag, time, value, value_int, value_text, quality, status, units; by
+        tag, in the order asked for, and time.  Raises UsageError for an unknown tag and for times the wrong way round.
+        """
+        wanted = [tags] if isinstance(tags, str) else list(tags)
+        with open_scope(self._reader, wanted, self._range(start, end), time_zone=self._time_zone) as scope:
+            return samples_in(scope).table()
+
+    def snapshot(self) -> pa.Table:
+        """The newest sample of each tag, with the last time its source answered; by tag."""
+        return self.sql("select * from snapshot order by tag")
+
+    def tags(self) -> pa.Table:
+        """What is known of each tag now; by tag."""
+        return self.sql("select * from tags order by tag")
+
+    def close(self) -> None:
+        """Let go of the store; may be called twice."""
+        self._reader.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _range(self, start: Moment | None, end: Moment | None) -> TimeRange:
+        now_us = time.time_ns() // 1000
+        start_us = FIRST_US if start is None else self._instant(start, now_us)
+        return TimeRange(start_us, LAST_US if end is None else self._instant(end, now_us))
+
+    def _instant(self, moment: Moment, now_us: int) -> int:
+        if isinstance(moment, str):
+            return parse_time(moment, now_us, self._zone)
+        if moment.tzinfo is None:
+            raise UnusableValueError(repr(moment), "a datetime with a time zone, such as datetime.now(timezone.utc)")
+        return to_us(moment)
+
+
+def open_historian(path: str | PathLike[str], *, time_zone: str = "UTC") -> Historian:
+    """Open the store in the folder ``path`` for reading; ``historian.open`` is this function.
+
+    Raises StoreNotFoundError, StoreForeignError, StoreVersionError, and UnusableValueError for an unknown time zone.
+    """
+    zone = find_zone(time_zone)
+    return Historian(StoreReader.open(Path(path)), time_zone=time_zone, zone=zone)

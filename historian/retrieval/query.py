@@ -1,0 +1,60 @@
+"""Running one statement: Arrow batches as they come, errors in the person's own words and lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+import duckdb
+import pyarrow as pa
+
+from historian.retrieval.query_errors import translated
+from historian.retrieval.statement import LINES_BEFORE, Statement, admit
+
+BATCH_ROWS: Final = 100_000
+"""Rows of a streamed batch: large enough that its overhead does not show, small enough for any machine's memory."""
+
+Parameters: TypeAlias = Sequence[object] | Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The result of a query: its columns, and its rows in batches, which can be read once."""
+
+    schema: pa.Schema
+    batches: Iterator[pa.RecordBatch]
+
+    def table(self) -> pa.Table:
+        """All rows at once."""
+        return pa.Table.from_batches(list(self.batches), self.schema)
+
+
+def ask(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Parameters | None = None) -> Answer:
+    """Run the one reading statement in ``sql`` with ``?`` or ``$name`` filled from ``parameters``.
+
+    Raises QueryError when it is none or wrong, and see :func:`historian.retrieval.query_errors.translated`.
+    """
+    statement = admit(connection, sql)
+    with translated(LINES_BEFORE, statement.text):
+        reader = _relation(connection, statement, parameters).to_arrow_reader(BATCH_ROWS)
+    return Answer(reader.schema, _batches(reader, statement.text))
+
+
+def _relation(
+    connection: duckdb.DuckDBPyConnection, statement: Statement, parameters: Parameters | None
+) -> duckdb.DuckDBPyRelation:
+    try:
+        return connection.sql(statement.wrapped, params=parameters)
+    except (duckdb.BinderException, duckdb.CatalogException):
+        # DuckDB 2 leaves the place out of these errors when it makes a relation, and names it when it plans.
+        explain = "" if statement.wrapped.startswith("explain") else "explain "
+        connection.execute(explain + statement.wrapped, parameters)
+        raise
+
+
+def _batches(reader: pa.RecordBatchReader, text: str) -> Iterator[pa.RecordBatch]:
+    with translated(LINES_BEFORE, text):
+        for batch in reader:
+            if batch.num_rows:
+                yield batch

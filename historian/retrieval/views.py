@@ -1,0 +1,164 @@
+"""The names people use in SQL: ``samples``, ``snapshot``, ``tags``, ``sources``, ``audit``.
+
+``samples`` is the archive's files and the recent samples that are in none yet, with the tag's name for its number.  Plain
+views, so that DuckDB carries a query's conditions into them: one on the time goes straight into the scan of the Parquet
+files, one on the tag goes through the join, as the few ``tag_id`` it leaves, and both skip whole row groups.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from datetime import datetime, timezone
+from typing import Final, TypeAlias
+
+import duckdb
+import pyarrow as pa
+
+from historian.model.samples import EXACT_LIMIT
+from historian.model.status import UNCERTAIN, UNCERTAIN_LAST_USABLE_VALUE
+from historian.model.status_codes import NAMES
+from storage.reader import StoreSnapshot
+
+Register: TypeAlias = Callable[[duckdb.DuckDBPyConnection, str, pa.Table], None]
+"""Makes an Arrow table known to a connection under a name."""
+
+STALE_US: Final = 30_000_000
+"""A process that collects writes its health at least every few seconds.  When the last is older than this, nobody stands
+for the newest samples any more, and ``snapshot`` calls those that were Good Uncertain."""
+
+WHOLE_TYPES: Final = ("int16", "uint16", "int32", "uint32", "int64", "uint64")
+"""Types whose values are whole numbers, unless they are scaled."""
+
+_TIME: Final = pa.timestamp("us", tz="UTC")
+
+SOURCES_SCHEMA: Final = pa.schema([
+    ("source", pa.string()),
+    ("protocol", pa.string()),
+    ("url", pa.string()),
+    ("state", pa.string()),
+    ("points", pa.int64()),
+    ("good", pa.int64()),
+    ("bad", pa.int64()),
+    ("scans", pa.int64()),
+    ("overruns", pa.int64()),
+    ("errors", pa.int64()),
+    ("reconnects", pa.int64()),
+    ("latency_ms", pa.float64()),
+    ("latency_max_ms", pa.float64()),
+    ("lateness_ms", pa.float64()),
+    ("last_good", _TIME),
+    ("last_error", pa.string()),
+    ("updated", _TIME),
+])
+"""One line a source; ``last_good`` and ``updated`` are null when there was none."""
+
+_SOURCE: Final = "source/"
+
+_WHOLE: Final = f"""
+    case when value_int is not null then value_int
+         when whole and abs(value) <= {EXACT_LIMIT} and value = trunc(value) then value::decimal(20, 0) end as value_int"""
+
+_STATUS: Final = """
+    case when status < 0 then 'Bad' when status >= {uncertain} then 'Uncertain' else 'Good' end as quality,
+    case when status = 0 then 'Good' else
+         coalesce(map_extract_value(getvariable('status_names'), status & -65536),
+                  printf('%s(0x%08X)', case when status < 0 then 'Bad' when status >= {uncertain} then 'Uncertain' else 'Good' end,
+                         status::bigint & 4294967295))
+         end as status,
+    (status::bigint & 4294967295)::uinteger as status_code"""
+"""``status`` is a signed number in the archive, so Bad codes, whose top bit is set, are those below zero."""
+
+_STATUS_COLUMNS: Final = _STATUS.format(uncertain=UNCERTAIN)
+
+_ROWS: Final = "select tag_id, time, value, value_int, value_text, status from "
+
+_SAMPLES: Final = """
+create view samples as
+select tag, time, value, {whole}, value_text, {status}
+from ({rows}) join _tag_numbers using (tag_id)"""
+
+_SNAPSHOT: Final = """
+create view snapshot as
+select tag, time, value, {whole}, value_text, {status}, last_scan
+from (select * exclude (status), {judged} as status from _current) join _tag_numbers using (tag_id)"""
+
+_TAG_NUMBERS: Final = f"""
+create view _tag_numbers as
+select tag_id, tag,
+       coalesce(value_type in {WHOLE_TYPES!r}, false) and coalesce(scale, 1) = 1 and coalesce("offset", 0) = 0 as whole
+from _tags"""
+
+
+def create_views(connection: duckdb.DuckDBPyConnection, snapshot: StoreSnapshot, register: Register) -> None:
+    """Create all views over ``snapshot`` in an empty database."""
+    register(connection, "_recent", snapshot.recent)
+    register(connection, "_tags", snapshot.tags)
+    register(connection, "_current", snapshot.current)
+    register(connection, "_audit", snapshot.audit)
+    register(connection, "_sources", sources_table(snapshot.health))
+    connection.execute(f"set variable status_names = {_status_names()}")
+    connection.execute(_TAG_NUMBERS)
+    connection.execute(_SAMPLES.format(whole=_WHOLE, status=_STATUS_COLUMNS, rows=_all_rows(snapshot)))
+    judged = judged_status(snapshot.health, time.time_ns() // 1000)
+    connection.execute(_SNAPSHOT.format(whole=_WHOLE, status=_STATUS_COLUMNS, judged=judged))
+    connection.execute("create view tags as select tag, * exclude (tag, tag_id, valid_to), tag_id from _tags")
+    connection.execute("create view sources as select * from _sources")
+    connection.execute("create view audit as select * exclude (number) from _audit order by number")
+
+
+def _all_rows(snapshot: StoreSnapshot) -> str:
+    """The archive's rows and the recent ones; without a file, only those."""
+    recent = f"{_ROWS} _recent"
+    if not snapshot.files:
+        return recent
+    # A literal list and not a parameter: a view keeps its text, and not the values it was made with.
+    files = ", ".join("'" + str(file.path).replace("'", "''") + "'" for file in snapshot.files)
+    return f"{_ROWS} read_parquet([{files}]) union all {recent}"
+
+
+def _status_names() -> str:
+    """A map from the number of a status, signed and without its flags, to its name."""
+    codes = ",".join(str(code - (1 << 32) if code >> 31 else code) for code in NAMES)
+    names = ",".join(NAMES.values())
+    # Two texts to split, because parsing some three hundred literals takes 15 ms and this 1 ms.
+    return f"map(string_split('{codes}', ',')::int[], string_split('{names}', ','))"
+
+
+def judged_status(health: dict[str, dict[str, object]], now_us: int) -> str:
+    """SQL of a newest sample's status: Good becomes Uncertain when the process that collected is not heard of any more."""
+    if is_collecting(health, now_us) is not False:
+        return "status"
+    return f"case when status between 0 and {UNCERTAIN - 1} then {UNCERTAIN_LAST_USABLE_VALUE} else status end"
+
+
+def is_collecting(health: dict[str, dict[str, object]], now_us: int) -> bool | None:
+    """Whether the collecting process wrote its health lately; None when none ever did (an imported store)."""
+    updated = health.get("process", {}).get("updated_us")
+    if not isinstance(updated, int):
+        return None
+    return now_us - updated <= STALE_US
+
+
+def sources_table(health: dict[str, dict[str, object]]) -> pa.Table:
+    """The figures of all sources, columns as SOURCES_SCHEMA."""
+    rows = [_source_row(name, figures) for name, figures in sorted(health.items()) if name.startswith(_SOURCE)]
+    return pa.Table.from_pylist(rows, schema=SOURCES_SCHEMA)
+
+
+def _source_row(name: str, figures: dict[str, object]) -> dict[str, object]:
+    row = {field: figures.get(field) for field in SOURCES_SCHEMA.names}
+    times = {name: instant(figures.get(f"{name}_us")) for name in ("last_good", "updated")}
+    return row | times | {"source": name.removeprefix(_SOURCE)}
+
+
+def instant(time_us: object) -> datetime | None:
+    """Microseconds since 1970 as a time in UTC; None for none, which figures write as 0 or leave out."""
+    if not isinstance(time_us, int) or time_us <= 0:
+        return None
+    return datetime.fromtimestamp(time_us // 1_000_000, timezone.utc).replace(microsecond=time_us % 1_000_000)
+
+
+def view_names() -> Iterable[str]:
+    """The names of all views that people use."""
+    return ("samples", "snapshot", "tags", "sources", "audit")

@@ -2,19 +2,76 @@
 
 from __future__ import annotations
 
+from datetime import tzinfo
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from historian.errors import UnusableValueError, UsageError
+
+if TYPE_CHECKING:
+    from storage.reader import StoreReader
+
 CONFIG_VARIABLE: Final = "HISTORIAN_CONFIG"
+CONFIG_NAME: Final = "historian.toml"
 
 config_option = click.option(
-    "--config", "config_path", type=click.Path(path_type=Path), default=Path("historian.toml"), show_default=True,
+    "--config", "config_path", type=click.Path(path_type=Path), default=Path(CONFIG_NAME), show_default=True,
     envvar=CONFIG_VARIABLE, show_envvar=True, help="The configuration file.",
-)
+)  # fmt: skip
 
 store_option = click.option(
     "--store", "store_path", type=click.Path(path_type=Path), default=None,
     help="The store's folder; without it, the one the configuration names.",
-)
+)  # fmt: skip
+
+
+class TimeZone(click.ParamType[tzinfo]):
+    """A time zone by its IANA name."""
+
+    name = "zone"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tzinfo:  # noqa: ANN401 - click's
+        """The zone called ``value``."""
+        # Imported here, so that --help does not wait for it.
+        from historian.retrieval.time_range import find_zone  # noqa: PLC0415 - as above
+
+        if isinstance(value, tzinfo):
+            return value
+        try:
+            return find_zone(value)
+        except UnusableValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+tz_option = click.option(
+    "--tz", "zone", type=TimeZone(), default="UTC", show_default=True,
+    help="Time zone of times without one, and of times shown; IANA name such as Europe/Berlin.",
+)  # fmt: skip
+
+
+def find_store(store_path: Path | None, config_path: Path) -> Path:
+    """The store's folder: as ``--store`` says, else as the configuration does.
+
+    Raises ConfigurationError for a configuration that cannot be read, UsageError when there is neither.
+    """
+    if store_path is not None:
+        return store_path
+    if not config_path.exists():
+        raise UsageError(
+            f"cannot find the store: there is no configuration {config_path}; name one with --config, or the store's "
+            "folder with --store"
+        )
+    # Imported here, because --store needs no configuration.
+    from historian.config.load import store_path as configured_path  # noqa: PLC0415 - as above
+
+    return configured_path(config_path)
+
+
+def open_store(store_path: Path | None, config_path: Path) -> StoreReader:
+    """The store of a command that reads, open; see :func:`find_store` and :meth:`StoreReader.open` for the errors."""
+    # Imported here, so that --help does not wait for Arrow.
+    from storage.reader import StoreReader  # noqa: PLC0415 - as above
+
+    return StoreReader.open(find_store(store_path, config_path))

@@ -29,6 +29,17 @@ class Answer:
         """All rows at once."""
         return pa.Table.from_batches(list(self.batches), self.schema)
 
+    def head(self, rows: int) -> tuple[pa.Table, bool]:
+        """The first ``rows`` rows, and whether there are more.  Reads no further than it must."""
+        taken: list[pa.RecordBatch] = []
+        count = 0
+        for batch in self.batches:
+            taken.append(batch)
+            count += batch.num_rows
+            if count > rows:
+                break
+        return pa.Table.from_batches(taken, self.schema).slice(0, rows), count > rows
+
 
 def ask(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Parameters | None = None) -> Answer:
     """Run the one reading statement in ``sql`` with ``?`` or ``$name`` filled from ``parameters``.

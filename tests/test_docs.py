@@ -128,13 +128,18 @@ def test_configuration_shown_checks(tmp_path, page):
 
 
 @pytest.fixture(scope="module")
-def snapshot(tmp_path_factory) -> StoreSnapshot:
-    """A store with the tags of the README and no samples."""
+def plant(tmp_path_factory) -> Path:
+    """A folder with the README's configuration and a store that has its tags and no samples."""
     folder = tmp_path_factory.mktemp("docs")
     configuration = load_configuration(configuration_shown("README.md", folder))
     with closing(Store.open(folder / "store", create=True)) as store:
         store.register_tags(configuration.tags, START_US, "test")
-    with closing(StoreReader.open(folder / "store")) as reader:
+    return folder
+
+
+@pytest.fixture
+def snapshot(plant) -> StoreSnapshot:
+    with closing(StoreReader.open(plant / "store")) as reader:
         return reader.snapshot()
 
 
@@ -162,9 +167,18 @@ def test_views_and_their_columns_are_described(snapshot, view):
 
 
 def test_public_names_of_python_are_described():
-    words = code_words((REFERENCE / "python.md").read_text(encoding="utf-8"))
-    joined = " ".join(words)
-    assert [name for name in historian_package.__all__ if not re.search(rf"\b{name}\b", joined)] == []
+    methods = [name for name in vars(historian_package.Historian) if not name.startswith("_")]
+    described = " ".join(code_words((REFERENCE / "python.md").read_text(encoding="utf-8")))
+    names = [*historian_package.__all__, *methods]
+    assert [name for name in names if not re.search(rf"\b{name}\b", described)] == []
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if markdown.texts(ROOT / page, "python")])
+def test_python_shown_runs(plant, monkeypatch, page):
+    monkeypatch.chdir(plant)
+    for text in markdown.texts(ROOT / page, "python"):
+        if "import historian" in text:
+            exec(compile(text, page, "exec"), {})  # noqa: S102 - the page is ours, and running it is the point
 
 
 # Pages and links -----------------------------------------------------------------------------------------------------

@@ -34,6 +34,11 @@ def blocks(page: Path) -> list[Block]:
     return [Block(match["language"], match["text"]) for match in _FENCE.finditer(page.read_text(encoding="utf-8"))]
 
 
+def texts(page: Path, language: str) -> list[str]:
+    """The texts of the fenced blocks in one language."""
+    return [block.text for block in blocks(page) if block.language == language]
+
+
 def prose(page: Path) -> str:
     """The page without its fenced blocks."""
     return _FENCE.sub("", page.read_text(encoding="utf-8"))

@@ -22,36 +22,36 @@ from pymodbus.pdu import DecodePDU, ModbusPDU
 
 from historian.config.settings import ModbusSource
 from historian.errors import SourceUnavailableError
-from historian.model.clock import US_PER_S
+from historian.model.clock import US_PER_S, Clock
 from historian.model.status import (
     BAD_COMMUNICATION_ERROR,
+    BAD_CONFIGURATION_ERROR,
     BAD_DECODING_ERROR,
+    BAD_DEVICE_FAILURE,
     BAD_NO_COMMUNICATION,
+    BAD_OUT_OF_SERVICE,
     BAD_TIMEOUT,
     GOOD,
 )
-from historian.model.status_codes import NAMES
 
 if logging.getLogger("pymodbus").level == logging.NOTSET:
     # The library logs a warning for what it also tells us; everything it knows reaches the caller as an error instead.
     logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
 
-_CODES: Final = {name: code for code, name in NAMES.items()}
-
 EXCEPTION_STATUS: Final[dict[int, int]] = {
-    1: _CODES["BadConfigurationError"],  # illegal function: the device has no such table
-    2: _CODES["BadConfigurationError"],  # illegal data address
-    3: _CODES["BadConfigurationError"],  # illegal data value: for a read, the quantity
-    4: _CODES["BadDeviceFailure"],  # server device failure
-    5: _CODES["BadOutOfService"],  # acknowledge: it works on something that takes long
-    6: _CODES["BadOutOfService"],  # server device busy
-    8: _CODES["BadDeviceFailure"],  # memory parity error
-    10: _CODES["BadNoCommunication"],  # gateway path unavailable
-    11: _CODES["BadNoCommunication"],  # gateway target device failed to respond
+    1: BAD_CONFIGURATION_ERROR,  # illegal function: the device has no such table
+    2: BAD_CONFIGURATION_ERROR,  # illegal data address
+    3: BAD_CONFIGURATION_ERROR,  # illegal data value: for a read, the quantity
+    4: BAD_DEVICE_FAILURE,  # server device failure
+    5: BAD_OUT_OF_SERVICE,  # acknowledge: it works on something that takes long
+    6: BAD_OUT_OF_SERVICE,  # server device busy
+    8: BAD_DEVICE_FAILURE,  # memory parity error
+    10: BAD_NO_COMMUNICATION,  # gateway path unavailable
+    11: BAD_NO_COMMUNICATION,  # gateway target device failed to respond
 }
 """Status of the lanes of a request that was answered with an exception (Modbus Application Protocol 1.1b3, 7)."""
 
-OTHER_EXCEPTION_STATUS: Final = _CODES["BadDeviceFailure"]
+OTHER_EXCEPTION_STATUS: Final = BAD_DEVICE_FAILURE
 
 _EXCEPTION_BIT: Final = 0x80
 
@@ -103,45 +103,49 @@ class AnswerDecoder(DecodePDU):
 class Answer(NamedTuple):
     """What a request brought: ``data`` when ``status`` is Good; ``exception`` is the device's code, 0 without one.
 
-    ``data`` is registers in network order, or bits packed from the least significant on.
+    ``data`` is registers in network order, or bits packed from the least significant on.  ``time_us`` is the moment
+    half-way between request and answer, microseconds since 1970 UTC.
     """
 
     data: bytes
     status: int = GOOD
     exception: int = 0
+    time_us: int = 0
 
 
 class ModbusConnection:
     """A connection to one device, one request at a time, in the order in which they are asked for."""
 
-    def __init__(self, source: ModbusSource) -> None:
+    def __init__(self, source: ModbusSource, clock: Clock) -> None:
         self._source = source
+        self._clock = clock
         self._client: AsyncModbusTcpClient | None = None
         self._turn = asyncio.Lock()
-        self._waiting = False
 
     async def open(self) -> None:
         """Connect anew, whatever there was.  Raises SourceUnavailableError with the system's reason."""
         await self.close()
-        source, timeout_s = self._source, self._source.timeout_us / US_PER_S
-        client = AsyncModbusTcpClient(
-            source.host, port=source.port, timeout=timeout_s, retries=0, reconnect_delay=0,
-            trace_connect=self._on_connect,
-        )  # fmt: skip
-        client.ctx.framer.decoder = AnswerDecoder()
-        self._client = client
+        timeout_s = self._source.timeout_us / US_PER_S
+        client = self._client = self._new_client(timeout_s)
         try:
             # Not client.connect(): it turns every error into False, and a person needs to know which it was.
             await asyncio.wait_for(client.ctx.call_create(), timeout_s)
         except TimeoutError:
-            await self.close()
             raise self._unavailable("connect to", f"no answer within {timeout_s:g} s", BAD_TIMEOUT) from None
-        except OSError as error:
-            await self.close()
+        except (OSError, UnicodeError) as error:
             raise self._unavailable("connect to", _reason(error), BAD_NO_COMMUNICATION) from error
-        except asyncio.CancelledError:
-            await self.close()
-            raise
+        finally:
+            if not client.connected:
+                await self._drop(client)
+
+    def _new_client(self, timeout_s: float) -> AsyncModbusTcpClient:
+        """A client for one connection that neither repeats requests nor connects again by itself."""
+        client = AsyncModbusTcpClient(
+            self._source.host, port=self._source.port, timeout=timeout_s, retries=0, reconnect_delay=0,
+            trace_connect=lambda connected: None if connected else _fail_request(client),
+        )  # fmt: skip
+        client.ctx.framer.decoder = AnswerDecoder()
+        return client
 
     async def ask(self, function: Function, address: int, count: int) -> Answer:
         """Read ``count`` registers or bits.
@@ -151,43 +155,40 @@ class ModbusConnection:
         """
         request = ReadRequest(function, address, count, self._source.unit)
         async with self._turn:
+            sent_us = self._clock.wall_us()
             answer = await self._exchange(request)
-        return check_answer(request, answer)
+            time_us = (sent_us + self._clock.wall_us()) // 2
+        return check_answer(request, answer, time_us)
 
     async def close(self) -> None:
-        """Drop the connection.  Never raises."""
-        client, self._client = self._client, None
-        if client is None:
-            return
+        """Drop the connection; a request that waits fails.  Never raises."""
+        if self._client is not None:
+            await self._drop(self._client)
+
+    async def _exchange(self, request: ReadRequest) -> ModbusPDU:
+        client = self._client
+        if client is None or not client.connected:
+            raise self._unavailable("read", "there is no connection", BAD_NO_COMMUNICATION)
+        try:
+            return await client.ctx.execute(False, request)
+        except ConnectionException:
+            await self._drop(client)
+            raise self._unavailable("read", "the connection was lost", BAD_NO_COMMUNICATION) from None
+        except ModbusException:
+            await self._drop(client)
+            reason = f"no answer within {self._source.timeout_us / US_PER_S:g} s"
+            raise self._unavailable("read", reason, BAD_TIMEOUT) from None
+
+    async def _drop(self, client: AsyncModbusTcpClient) -> None:
+        """Close one client, which may no longer be the current one."""
+        if self._client is client:
+            self._client = None
         transport = client.ctx.transport
         client.close()
+        _fail_request(client)
         if isinstance(transport, asyncio.WriteTransport):
             transport.abort()
         await asyncio.sleep(0)  # one turn of the loop, in which asyncio closes the socket
-
-    async def _exchange(self, request: ReadRequest) -> ModbusPDU:
-        if self._client is None or not self._client.connected:
-            raise self._unavailable("read", "there is no connection", BAD_NO_COMMUNICATION)
-        self._waiting = True
-        try:
-            return await self._client.ctx.execute(False, request)
-        except ConnectionException:
-            await self.close()
-            raise self._unavailable("read", "the connection was lost", BAD_NO_COMMUNICATION) from None
-        except ModbusException:
-            await self.close()
-            reason = f"no answer within {self._source.timeout_us / US_PER_S:g} s"
-            raise self._unavailable("read", reason, BAD_TIMEOUT) from None
-        finally:
-            self._waiting = False
-
-    def _on_connect(self, connected: bool) -> None:
-        """Called by pymodbus; on a loss fail the request that waits, which pymodbus leaves to its time-out."""
-        if connected or not self._waiting or self._client is None:
-            return
-        future = self._client.ctx.response_future
-        if not future.done():
-            future.set_exception(ConnectionException("connection lost"))
 
     def _unavailable(self, action: str, reason: str, status: int) -> SourceUnavailableError:
         source = self._source
@@ -198,34 +199,44 @@ class ModbusConnection:
         )
 
 
-def _reason(error: OSError) -> str:
+def _fail_request(client: AsyncModbusTcpClient) -> None:
+    """Fail the request that waits for an answer; pymodbus leaves it to its time-out when the connection is lost."""
+    answer = client.ctx.response_future
+    if not answer.done():
+        answer.set_exception(ConnectionException("connection lost"))
+        answer.exception()  # so that asyncio does not complain where no request was waiting
+
+
+def _reason(error: OSError | UnicodeError) -> str:
     """Why connecting failed, in words; asyncio's own text only repeats the address."""
     if isinstance(error, ConnectionRefusedError):
         return "the connection was refused"
+    if isinstance(error, UnicodeError):
+        return "the host name is not one"
     if isinstance(error, socket.gaierror):
         return f"the host name cannot be resolved ({error.strerror})"
     return os.strerror(error.errno) if error.errno else str(error)
 
 
-def check_answer(request: ReadRequest, answer: ModbusPDU) -> Answer:
+def check_answer(request: ReadRequest, answer: ModbusPDU, time_us: int = 0) -> Answer:
     """The answer's data if it is one to this request and as long as it must be, else its Bad status.
 
     pymodbus lets pass: a transaction number 0, any unit when 0 was asked, other functions, and wrong lengths.
     """
     same = (answer.transaction_id, answer.dev_id) == (request.transaction_id, request.dev_id)
     if not same or not isinstance(answer, RawAnswer):
-        return Answer(b"", BAD_COMMUNICATION_ERROR)
+        return Answer(b"", BAD_COMMUNICATION_ERROR, time_us=time_us)
     if answer.function_code == request.function_code:
-        return _check_data(request, answer.payload)
+        data = _exact_data(request, answer.payload)
+        return Answer(b"", BAD_DECODING_ERROR, time_us=time_us) if data is None else Answer(data, time_us=time_us)
     if answer.function_code == request.function_code | _EXCEPTION_BIT and len(answer.payload) == 1:
         code = answer.payload[0]
-        return Answer(b"", EXCEPTION_STATUS.get(code, OTHER_EXCEPTION_STATUS), code)
-    return Answer(b"", BAD_COMMUNICATION_ERROR)
+        return Answer(b"", EXCEPTION_STATUS.get(code, OTHER_EXCEPTION_STATUS), code, time_us)
+    return Answer(b"", BAD_COMMUNICATION_ERROR, time_us=time_us)
 
 
-def _check_data(request: ReadRequest, payload: bytes) -> Answer:
+def _exact_data(request: ReadRequest, payload: bytes) -> bytes | None:
+    """What follows the byte count, if both are as the request wants them."""
     is_bits = request.function_code <= Function.READ_DISCRETE_INPUTS
     wanted = (request.count + 7) // 8 if is_bits else 2 * request.count
-    if len(payload) != wanted + 1 or payload[0] != wanted:
-        return Answer(b"", BAD_DECODING_ERROR)
-    return Answer(payload[1:])
+    return payload[1:] if len(payload) == wanted + 1 and payload[0] == wanted else None

@@ -116,7 +116,7 @@ class ModbusDriver:
     """One Modbus TCP device behind :class:`collectors.driver.Driver`.  It reads and cannot write."""
 
     def __init__(self, source: ModbusSource, clock: Clock) -> None:
-        self._connection = ModbusConnection(source)
+        self._connection = ModbusConnection(source, clock)
         self._limits = Limits(source.max_registers, source.max_bits, source.max_gap)
         self._clock = clock
 
@@ -168,12 +168,10 @@ class ModbusDriver:
         return parts
 
     async def _ask(self, block: Block, current: _Pass) -> Outcome:
-        sent_us = self._clock.wall_us()
         answer = await self._connection.ask(_FUNCTIONS[block.table], block.start, block.count)
-        time_us = (sent_us + self._clock.wall_us()) // 2
         if answer.status == GOOD:
             current.keep(block, answer.data)
-        return Outcome(block, time_us, answer.status, answer.exception in DIVISIBLE)
+        return Outcome(block, answer.time_us, answer.status, answer.exception in DIVISIBLE)
 
     def _reading(self, work: ModbusPlan, layout: Layout, outcomes: Sequence[Outcome], current: _Pass) -> Reading:
         """All lanes at once; a lane of a block without an answer has that block's status and no value."""

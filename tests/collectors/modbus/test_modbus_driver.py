@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import socket
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -11,9 +12,10 @@ from dataclasses import replace
 import pytest
 
 from collectors.modbus.driver import PROBES_PER_READING, READINGS_BETWEEN_PROBES, ModbusDriver
-from conformance.collector_suite import group_of
+from conformance.collector_suite import eventually, group_of
 from conformance.scripted_device import Request, ScriptedDevice, scripted_device
 from historian.config.settings import ModbusSource
+from historian.errors import SourceUnavailableError
 from historian.model.clock import Clock, SystemClock
 from historian.model.scan import ScanGroup
 from historian.model.status import GOOD, status_name
@@ -95,6 +97,36 @@ async def test_one_time_an_answer_half_way_between_request_and_answer() -> None:
         reading = await driver.read(group, await driver.plan(group))
         first, second = before_us + 150, before_us + 350
         assert reading.time_us.tolist() == [first, second, first, second]
+
+
+async def test_waiting_for_the_connection_is_no_part_of_the_time() -> None:
+    clock = TickingClock()
+    async with scripted_device(counting) as device, connected(device, clock) as driver:
+        groups = [registers_from(0, 1), registers_from(1, 1), registers_from(2, 1)]
+        plans = [await driver.plan(group) for group in groups]
+        before_us = clock.now_us
+        readings = await asyncio.gather(*map(driver.read, groups, plans))
+        # Between request and answer the clock is looked at by nobody else: 100 us, half of it is 50.
+        middles = [int(reading.time_us[0]) - before_us for reading in readings]
+        assert [middle % 100 for middle in middles] == [50, 50, 50]
+        assert len(set(middles)) == 3
+
+
+async def test_closing_ends_the_read_of_another_task() -> None:
+    group = registers_from(0, 1)
+    async with scripted_device(lambda _: []) as device:
+        driver = ModbusDriver(replace(SOURCE, port=device.port, timeout_us=30_000_000), SystemClock())
+        await driver.connect()
+        reads = [asyncio.create_task(driver.read(group, await driver.plan(group))) for _ in range(2)]
+        await eventually(lambda: len(device.requests) == 1, "the first request leaves")
+        await driver.close()
+        device.script = counting
+        await driver.connect()  # the failing reads must not take the new connection with them
+        first, second = await asyncio.gather(*reads, return_exceptions=True)
+        assert isinstance(first, SourceUnavailableError)
+        assert not isinstance(second, Exception) or isinstance(second, SourceUnavailableError)
+        assert (await driver.read(group, await driver.plan(group))).value.tolist() == [0]
+        await driver.close()
 
 
 @pytest.mark.parametrize(
@@ -241,4 +273,11 @@ async def test_a_host_name_that_nobody_knows(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
     driver = ModbusDriver(replace(SOURCE, host="no-such-device"), SystemClock())
     with pytest.raises(ConnectionError, match=r"at no-such-device:0.*the host name cannot be resolved \(Name"):
+        await driver.connect()
+
+
+@pytest.mark.parametrize("host", ["a..b", "x" * 300])
+async def test_a_host_that_is_no_name(host: str) -> None:
+    driver = ModbusDriver(replace(SOURCE, host=host), SystemClock())
+    with pytest.raises(ConnectionError, match="the host name"):
         await driver.connect()

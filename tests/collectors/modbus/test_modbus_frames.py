@@ -12,6 +12,7 @@ import pytest
 from collectors.modbus.connection import Answer, Function, ModbusConnection, ReadRequest
 from conformance.scripted_device import Request, scripted_device
 from historian.config.settings import ModbusSource
+from historian.model.clock import SystemClock
 from historian.model.status import BAD_CONFIGURATION_ERROR
 
 VECTORS = Path(__file__).parents[4] / "shared" / "vectors" / "other.json"
@@ -56,11 +57,11 @@ async def test_a_published_exchange(unit: str, answer: str, expected: Answer) ->
         return [published[answer]]
 
     async with scripted_device(script) as device:
-        connection = ModbusConnection(ModbusSource("plant", "", "127.0.0.1", device.port, int(unit, 16)))
+        connection = ModbusConnection(ModbusSource("plant", "", "127.0.0.1", device.port, int(unit, 16)), SystemClock())
         await connection.open()
         assert connection._client is not None
         connection._client.ctx.next_tid = 3076
         got = await connection.ask(Function.READ_HOLDING_REGISTERS, 124, 2)
         await connection.close()
     assert seen[0].frame == published["read"]
-    assert got == expected
+    assert got[:3] == expected[:3]

@@ -36,9 +36,9 @@ def command(name: str) -> click.Command:
 
 
 def code_words(text: str) -> set[str]:
-    """Everything that stands in back-quotes, and its first word: ``--seconds N`` also as ``--seconds``."""
-    quoted = re.findall(r"`([^`\n]+)`", text)
-    return {word for code in quoted for part in re.split(r"[,/|]\s*", code) for word in (part, part.split()[0])}
+    """All that stands in back-quotes, its parts, and their first words: ``--seconds N`` also as ``--seconds``."""
+    parts = {part for code in re.findall(r"`([^`\n]+)`", text) for part in (code, *re.split(r"[,/|]\s*", code))}
+    return {word for part in parts if part.split() for word in (part, part.split()[0])}
 
 
 # What users type -----------------------------------------------------------------------------------------------------

@@ -1,11 +1,10 @@
-"""House rules that no linter knows: sizes of functions and files, names of tests, layers that cover every package."""
+"""House rules that no linter knows: sizes of functions and files, layers that cover every package."""
 
 from __future__ import annotations
 
 import ast
 import statistics
 import tomllib
-from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -36,12 +35,6 @@ def test_files_are_cut_before_they_are_long(folder):
     files = (path for path in (ROOT / folder).rglob("*.py") if path.name != "status_codes.py")
     long = {path.name: lines for path in files if (lines := len(path.read_text(encoding="utf-8").splitlines())) > 500}
     assert not long
-
-
-def test_names_of_test_files_are_unique():
-    # With --import-mode=importlib nothing else needs them to be, but a failure names the file alone.
-    counts = Counter(path.name for folder in ("tests", "benchmarks") for path in (ROOT / folder).rglob("test_*.py"))
-    assert [name for name, count in counts.items() if count > 1] == []
 
 
 def test_tests_are_no_package():

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from historian.config.document import TomlDocument, read_toml
 from historian.config.nearest import did_you_mean, shown
-from historian.config.settings import Configuration
 from historian.errors import ConfigurationError, Fault
+
+if TYPE_CHECKING:
+    from historian.config.settings import Configuration  # for the type checker only: it loads numpy
 
 
 def load_configuration(path: Path) -> Configuration:
@@ -20,9 +23,10 @@ def load_configuration(path: Path) -> Configuration:
 
     Raises ConfigurationError with every fault of all files, each with its place, what was got and what was wanted.
     """
-    # Imported here, because pydantic takes longer than a query that needs the store's place only.
+    # Imported here, because pydantic and numpy take longer to load than a query that needs the store's place only.
     from historian.config.faults import FaultList  # noqa: PLC0415 - as above
     from historian.config.sections import read_sections  # noqa: PLC0415 - as above
+    from historian.config.settings import Configuration  # noqa: PLC0415 - as above
     from historian.config.tag_list import read_tag_lists  # noqa: PLC0415 - as above
     from historian.config.tag_row import TagContext  # noqa: PLC0415 - as above
 
@@ -32,8 +36,7 @@ def load_configuration(path: Path) -> Configuration:
     context = TagContext(sections.protocols, sections.sources, sections.scan_class_names, sections.defaults)
     tags = read_tag_lists(document, sections.tag_files, context, faults)
     faults.raise_if_any()
-    if sections.store is None:
-        raise AssertionError("a store that cannot be read must have left a fault")
+    assert sections.store is not None, "a section that cannot be read leaves a fault"  # noqa: S101 - for the type checker
     return Configuration(
         path, sections.store, sections.scan_classes, sections.sources, tags,
         sections.limits.future, sections.limits.past,

@@ -7,7 +7,8 @@ becomes the frozen objects of :mod:`historian.config.settings` in :mod:`historia
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -17,7 +18,14 @@ from historian.config.deviation import WANTED as DEVIATION_WANTED
 from historian.config.deviation import check_deviation
 from historian.config.duration import parse_duration
 from historian.config.nearest import shown
+from historian.config.settings import Configuration, ModbusSource, OpcUaSource, StoreSettings
 from historian.errors import UnusableValueError
+
+# The defaults are those of the settings' classes, which have them for tests and other callers too.
+_STORE: Final = StoreSettings(Path())
+_MODBUS: Final = ModbusSource("", "", "", 0)
+_OPCUA: Final = OpcUaSource("", "")
+_CONFIGURATION: Final = Configuration(Path(), _STORE, {}, {}, ())
 
 
 def _text(value: object, wanted: str, hint: str = "") -> str:
@@ -106,10 +114,10 @@ class StoreSection(Section):
     """``[store]``: where the samples go, and when."""
 
     path: PathText = Field(description="a path in quotes")
-    commit: Annotated[int, _duration_from("10ms", "1s")] = 1_000_000
-    flush_rows: int = Field(1_000_000, ge=1, description="a whole number of samples, 1 or more")
-    flush_after: Annotated[int, _duration_from("1s")] = 300_000_000
-    memory_limit: Annotated[int, _read_text(_memory, "a size in quotes such as 256MiB")] = 256 * UNITS_BYTES["MiB"]
+    commit: Annotated[int, _duration_from("10ms", "1s")] = _STORE.commit_us
+    flush_rows: int = Field(_STORE.flush_rows, ge=1, description="a whole number of samples, 1 or more")
+    flush_after: Annotated[int, _duration_from("1s")] = _STORE.flush_us
+    memory_limit: Annotated[int, _read_text(_memory, "a size in quotes such as 256MiB")] = _STORE.memory_limit_bytes
 
 
 class ScanClassSection(Section):
@@ -126,11 +134,11 @@ class ModbusSection(Section):
     url: Annotated[str, _read_text(lambda text: source_url.parse_modbus_url(text) and text, "a URL in quotes")] = Field(
         description=f'"{source_url.MODBUS_WANTED}"'
     )
-    unit: int = Field(1, ge=0, le=255, description="a whole number from 0 to 255")
-    timeout: Annotated[int, _duration_from("10ms", "1h")] = 1_000_000
-    max_registers: int = Field(125, ge=1, le=125, description="a whole number from 1 to 125")
-    max_bits: int = Field(2000, ge=1, le=2000, description="a whole number from 1 to 2000")
-    max_gap: int = Field(16, ge=0, le=124, description="a whole number of registers from 0 to 124")
+    unit: int = Field(_MODBUS.unit, ge=0, le=255, description="a whole number from 0 to 255")
+    timeout: Annotated[int, _duration_from("10ms", "1h")] = _MODBUS.timeout_us
+    max_registers: int = Field(_MODBUS.max_registers, ge=1, le=125, description="a whole number from 1 to 125")
+    max_bits: int = Field(_MODBUS.max_bits, ge=1, le=2000, description="a whole number from 1 to 2000")
+    max_gap: int = Field(_MODBUS.max_gap, ge=0, le=124, description="a whole number of registers from 0 to 124")
 
 
 class OpcUaSection(Section):
@@ -140,13 +148,15 @@ class OpcUaSection(Section):
     url: Annotated[str, _read_text(source_url.parse_opcua_url, "a URL in quotes")] = Field(
         description=f'"{source_url.OPCUA_WANTED}"'
     )
-    mode: Literal["poll"] = Field("poll", description='"poll"; other modes are not supported by this version')
-    timeout: Annotated[int, _duration_from("10ms", "1h")] = 4_000_000
+    mode: Literal["poll"] = Field(_OPCUA.mode, description='"poll"; other modes are not supported by this version')
+    timeout: Annotated[int, _duration_from("10ms", "1h")] = _OPCUA.timeout_us
     user: str | None = Field(None, min_length=1, description="a user name in quotes")
     password_env: Annotated[str, _read_text(_variable, "a name in quotes")] | None = None
     password_file: PathText | None = None
-    timestamps: Literal["source", "server", "arrival"] = Field("source", description='"source", "server" or "arrival"')
-    max_skew: Annotated[int, _duration_from("1ms")] = 10_000_000
+    timestamps: Literal["source", "server", "arrival"] = Field(
+        _OPCUA.timestamps, description='"source", "server" or "arrival"'
+    )
+    max_skew: Annotated[int, _duration_from("1ms")] = _OPCUA.max_skew_us
 
 
 class DefaultsSection(Section):
@@ -163,5 +173,5 @@ class DefaultsSection(Section):
 class LimitsSection(Section):
     """``[limits]``: how far a sample's time may lie from now before it is quarantined."""
 
-    future: Annotated[int, _duration_from("1s")] = 600_000_000
-    past: Annotated[int, _duration_from("1s")] = parse_duration("3660d")
+    future: Annotated[int, _duration_from("1s")] = _CONFIGURATION.future_limit_us
+    past: Annotated[int, _duration_from("1s")] = _CONFIGURATION.past_limit_us

@@ -24,7 +24,7 @@ tag_files = ["tags.csv"]
 
 [store]
 path = "store"              # a folder; it is made when it is not there
-# commit = "1s"             # write to disk this often, at most 1s: what a power cut can cost
+# commit = "500ms"          # write to disk this often, at most 1s: what a power cut can cost
 # flush_rows = 1000000      # move this many samples from the buffer into a Parquet file of the archive ...
 # flush_after = "5m"        # ... or when the oldest of them has waited this long
 # memory_limit = "256MiB"   # samples kept in memory while the disk is full

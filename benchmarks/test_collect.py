@@ -41,9 +41,11 @@ class Clock:
         self.now_us = 1_800_000_000 * SECOND_US
 
     def wall_us(self) -> int:
+        """Time of day."""
         return self.now_us
 
     def monotonic_us(self) -> int:
+        """The same."""
         return self.now_us
 
 

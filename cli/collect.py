@@ -6,11 +6,11 @@ import asyncio
 from pathlib import Path
 
 import click
-from historian.config.load import load_configuration
 
 from cli.log import log_to_stderr
 from cli.options import config_option
 from cli.service import CollectService
+from historian.config.load import load_configuration
 
 
 @click.command()

@@ -199,8 +199,8 @@ def _stop_signals(stop: asyncio.Event) -> Iterator[None]:
 def _recovered(recovery: Recovery) -> str:
     if recovery.crashed:
         return (
-            f"the last run did not end in order: the gap of {recovery.gap_us / US_PER_S:,.1f} s since its last commit is "
-            f"marked in {recovery.ended:,} tags, {recovery.stored:,} samples it had held back are stored"
+            f"the last run did not end in order: the {recovery.gap_us / US_PER_S:,.1f} s since its last commit are "
+            f"marked as a gap in {recovery.ended:,} tags, {recovery.stored:,} samples it had held back are stored"
         )
     if recovery.removed:
         return f"removed {len(recovery.removed)} unfinished files of the archive; their samples are still in the buffer"

@@ -12,7 +12,6 @@ from decimal import Decimal
 from typing import Any, BinaryIO, Final, TypeAlias
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from historian.errors import UsageError
 
@@ -63,6 +62,9 @@ def as_text(column: pa.Array) -> pa.Array:
 
 def times_as_text(column: pa.Array) -> pa.Array:
     """ISO 8601 with the offset, Z for UTC; without one where the column has no zone."""
+    # Imported here, because a table does not need it and a third of a quick query's time would go into it.
+    import pyarrow.compute as pc  # noqa: PLC0415 - as above
+
     zone = column.type.tz
     if zone in {None, "UTC"}:
         # As if without a zone, which needs no database of zones (Windows has none).

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from datetime import datetime, timezone
 from typing import Final, TypeAlias
 
 import duckdb
@@ -18,6 +17,7 @@ import pyarrow as pa
 from historian.model.samples import EXACT_LIMIT
 from historian.model.status import UNCERTAIN, UNCERTAIN_LAST_USABLE_VALUE
 from historian.model.status_codes import NAMES
+from storage.arrays import column_of
 from storage.reader import StoreSnapshot
 
 Register: TypeAlias = Callable[[duckdb.DuckDBPyConnection, str, pa.Table], None]
@@ -143,20 +143,15 @@ def is_collecting(health: dict[str, dict[str, object]], now_us: int) -> bool | N
 def sources_table(health: dict[str, dict[str, object]]) -> pa.Table:
     """The figures of all sources, columns as SOURCES_SCHEMA."""
     rows = [_source_row(name, figures) for name, figures in sorted(health.items()) if name.startswith(_SOURCE)]
-    return pa.Table.from_pylist(rows, schema=SOURCES_SCHEMA)
+    columns = [column_of([row[field.name] for row in rows], field.type) for field in SOURCES_SCHEMA]
+    return pa.Table.from_arrays(columns, schema=SOURCES_SCHEMA)
 
 
 def _source_row(name: str, figures: dict[str, object]) -> dict[str, object]:
     row = {field: figures.get(field) for field in SOURCES_SCHEMA.names}
-    times = {name: instant(figures.get(f"{name}_us")) for name in ("last_good", "updated")}
+    # Figures write a time that never was as 0, or leave it out.
+    times = {field: figures.get(f"{field}_us") or None for field in ("last_good", "updated")}
     return row | times | {"source": name.removeprefix(_SOURCE)}
-
-
-def instant(time_us: object) -> datetime | None:
-    """Microseconds since 1970 as a time in UTC; None for none, which figures write as 0 or leave out."""
-    if not isinstance(time_us, int) or time_us <= 0:
-        return None
-    return datetime.fromtimestamp(time_us // 1_000_000, timezone.utc).replace(microsecond=time_us % 1_000_000)
 
 
 def view_names() -> Iterable[str]:

@@ -51,7 +51,7 @@ def to_batch(samples: Samples) -> pa.RecordBatch:
 
 
 def _sparse(rows: Mapping[int, object], values: pa.Array, length: int) -> pa.Array:
-    """``values`` at the rows that are the keys of ``rows``, null elsewhere; no Python loop over the rows without any."""
+    """``values`` at the rows that are the keys of ``rows``, null elsewhere, without a Python loop over the nulls."""
     index = np.zeros(length, np.int64)
     missing = np.ones(length, np.bool_)
     places = np.fromiter(rows, np.intp, len(rows))

@@ -29,13 +29,13 @@ from storage.statistics import StoreStatistics
 ResultT = TypeVar("ResultT")
 
 PATIENCE_S: Final = 10.0
+LOCK_FILES_PATIENCE_S: Final = 2.0
 PAUSE_S: Final = 0.005
 """How long, and with what pauses, a read is tried again that met the writer starting, recovering or closing."""
 
-_PASSING: Final = frozenset({
-    sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_READONLY,
-    sqlite3.SQLITE_CANTOPEN,
-})  # fmt: skip
+_PASSING: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL})
+_NO_LOCK_FILES: Final = frozenset({sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN})
+"""What SQLite reports where it cannot make its lock files: nobody writes there now, or somebody just began or ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class _Raw:
     tags: pa.Table
     files: tuple[ArchiveFile, ...]
     health: dict[str, dict[str, object]]
-    audit: pa.Table
+    audit: tuple[int, pa.Table]
 
 
 class StoreReader:
@@ -83,7 +83,7 @@ class StoreReader:
         self._batches: dict[int, pa.Table] = {}
         self._tags: tuple[int, pa.Table] = (-1, empty_table(tags.SCHEMA))
         self._files: tuple[int, tuple[ArchiveFile, ...]] = (-1, ())
-        self._audit = empty_table(audit.SCHEMA)
+        self._audit: tuple[int, pa.Table] = (0, empty_table(audit.SCHEMA))
         self._format_version = 0
 
     @classmethod
@@ -94,7 +94,8 @@ class StoreReader:
         """
         folder = path.absolute()
         _check_folder(folder)
-        reader = cls(folder, connect_reader(folder / names.DATABASE), immutable=False)
+        with explained(folder / names.DATABASE, f"open the store {folder}"):
+            reader = cls(folder, connect_reader(folder / names.DATABASE), immutable=False)
         try:
             reader._format_version = reader._read(lambda link: schema.check(link, reader._database))
         except BaseException:
@@ -111,14 +112,14 @@ class StoreReader:
             pending = complete(pa.Table.from_batches([to_batch(current.pending(groups))]))
             recent = concatenate([*(self._batches[number] for number in raw.batches), pending])
         newest = current.to_table(current.newest(groups))
-        return StoreSnapshot(self._format_version, raw.tags, recent, newest, raw.files, raw.health, raw.audit)
+        return StoreSnapshot(self._format_version, raw.tags, recent, newest, raw.files, raw.health, raw.audit[1])
 
     def _read_all(self, link: sqlite3.Connection) -> _Raw:
         found = state.read(link)
         batches = buffer.numbers(link)
         fresh = [number for number in batches if number not in self._batches]
-        seen = self._audit.num_rows
-        newer = audit.read(link, seen + 1, audit.last_number(link))
+        last_line = audit.last_number(link)
+        newer = audit.read(link, self._audit[0] + 1, last_line)
         return _Raw(
             found,
             batches,
@@ -129,7 +130,7 @@ class StoreReader:
             if self._files[0] == found.files_version
             else catalogue.read(link, self.folder / names.ARCHIVE),
             health.read(link),
-            pa.concat_tables([self._audit, newer]) if len(newer) else self._audit,
+            (last_line, pa.concat_tables([self._audit[1], newer]) if len(newer) else self._audit[1]),
         )
 
     def _keep(self, raw: _Raw) -> None:
@@ -170,7 +171,7 @@ class StoreReader:
 
     def _read(self, query: Callable[[sqlite3.Connection], ResultT]) -> ResultT:
         """The answer of ``query`` in one transaction; what passes by itself is waited for, within PATIENCE_S."""
-        deadline = time.monotonic() + PATIENCE_S
+        started = time.monotonic()
         with self._turn, explained(self._database, f"read the store {self.folder}"):
             while True:
                 try:
@@ -178,9 +179,9 @@ class StoreReader:
                 except _ChangedError:
                     pass
                 except sqlite3.OperationalError as error:
-                    if primary_code(error) not in _PASSING or time.monotonic() > deadline:
+                    if time.monotonic() - started > self._patience_s(error):
                         raise
-                    self._reconnect(immutable=primary_code(error) == sqlite3.SQLITE_CANTOPEN and self._is_at_rest())
+                    self._reconnect(immutable=self._is_at_rest() and primary_code(error) in _NO_LOCK_FILES)
                 time.sleep(PAUSE_S)
 
     def _read_once(self, query: Callable[[sqlite3.Connection], ResultT]) -> ResultT:
@@ -196,6 +197,12 @@ class StoreReader:
         if self._immutable and self._fingerprint() != before:
             raise _ChangedError
         return result
+
+    def _patience_s(self, error: sqlite3.OperationalError) -> float:
+        code = primary_code(error)
+        if code in _NO_LOCK_FILES:
+            return -1.0 if self._immutable else LOCK_FILES_PATIENCE_S
+        return PATIENCE_S if code in _PASSING else -1.0
 
     def _reconnect(self, *, immutable: bool) -> None:
         self._connection.close()

@@ -69,11 +69,16 @@ class Store:
             lock.release()
             raise
         store = cls(folder, connection, lock, settings or StoreSettings(folder))
-        store._count_tags()
+        try:
+            store._last_tag_id = store._read_last_tag_id()
+        except BaseException:
+            store.close()
+            raise
         return store
 
-    def _count_tags(self) -> None:
-        (self._last_tag_id,) = self._connection.execute("select coalesce(max(tag_id), 0) from tag_version").fetchone()
+    def _read_last_tag_id(self) -> int:
+        with explained(self._database, f"open the store {self.folder}"):
+            return tags.last_id(self._connection)
 
     def register_tags(self, tags_: Sequence[Tag], time_us: int, who: str) -> dict[str, int]:
         """Make sure the store has these tags as they are configured; the identifier of each, by name.
@@ -85,7 +90,7 @@ class Store:
             with transaction(self._connection, self._database, "register tags"):
                 identifiers = tags.register(self._connection, tags_, time_us, who)
                 steps.reached("tags: rows written")
-            self._count_tags()
+            self._last_tag_id = self._read_last_tag_id()
         steps.reached("tags: committed")
         return identifiers
 

@@ -199,12 +199,18 @@ def _with_type(metadata: Metadata, value_type: str | float | None) -> Metadata:
 
 
 def _create(connection: sqlite3.Connection, tags: Sequence[Tag], cause: _Cause) -> dict[str, int]:
-    (last,) = connection.execute("select coalesce(max(tag_id), 0) from tag_version").fetchone()
+    last = last_id(connection)
     identifiers = {tag.name: last + place for place, tag in enumerate(tags, start=1)}
     rows = [(identifiers[tag.name], 1, cause.time_us, None, tag.name, *metadata_of(tag)) for tag in tags]
     connection.executemany(_INSERT, rows)
     audit.append(connection, _creation_events(rows, cause))
     return identifiers
+
+
+def last_id(connection: sqlite3.Connection) -> int:
+    """The largest identifier given so far; 0 without any."""
+    (last,) = connection.execute("select coalesce(max(tag_id), 0) from tag_version").fetchone()
+    return int(last)
 
 
 def _creation_events(rows: Sequence[tuple[object, ...]], cause: _Cause) -> Iterator[AuditEvent]:

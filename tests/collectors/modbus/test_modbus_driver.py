@@ -122,7 +122,8 @@ async def test_closing_ends_the_read_of_another_task() -> None:
         await driver.close()
         device.script = counting
         await driver.connect()  # the failing reads must not take the new connection with them
-        first, second = await asyncio.gather(*reads, return_exceptions=True)
+        both = asyncio.gather(*reads, return_exceptions=True)
+        first, second = await asyncio.wait_for(both, 5)  # far less than the source's time-out
         assert isinstance(first, SourceUnavailableError)
         assert not isinstance(second, Exception) or isinstance(second, SourceUnavailableError)
         assert (await driver.read(group, await driver.plan(group))).value.tolist() == [0]

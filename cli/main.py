@@ -27,6 +27,7 @@ COMMANDS: Final[dict[str, str]] = {
 """Name of each command, in the order of use, and its line in the help; module ``cli.<name>``, function ``<name>``."""
 
 EXIT_INTERRUPTED: Final = 130
+DEBUG_VARIABLE: Final = "HISTORIAN_DEBUG"
 
 
 class LazyGroup(click.Group):
@@ -43,6 +44,18 @@ class LazyGroup(click.Group):
         command: click.Command = getattr(importlib.import_module(f"cli.{cmd_name}"), cmd_name)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, but an unknown command is answered with the nearest one."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            # Imported here, because it is needed for this mistake only.
+            from historian.config.nearest import did_you_mean  # noqa: PLC0415 - as above
+
+            hint = did_you_mean(args[0], COMMANDS) or "see all commands with: historian --help"
+            raise click.UsageError(f"there is no command '{args[0]}'; {hint}", ctx)
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - as above
         """Write the list of commands without importing any."""
         with formatter.section("Commands"):
@@ -50,7 +63,7 @@ class LazyGroup(click.Group):
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
-@click.version_option(package_name="plant-historian", prog_name="historian")
+@click.version_option(package_name="plant-historian", prog_name="historian", message="%(prog)s %(version)s")
 def historian() -> None:
     """The open process historian: collect from Modbus and OPC UA, keep it for years, ask in SQL."""
 
@@ -59,16 +72,31 @@ def main() -> None:
     """Run the command line; a person's mistake ends with one message and exit code 1 or 2, never with a traceback."""
     try:
         historian(prog_name="historian", standalone_mode=False)
+        # Here and not at the interpreter's end, where a reader that is gone could not be handled any more.
+        sys.stdout.flush()
     except HistorianError as error:
-        click.echo(f"historian: {error}", err=True)
+        _say(str(error))
         sys.exit(error.exit_code)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("historian: interrupted", err=True)
+        _say("interrupted")
         sys.exit(EXIT_INTERRUPTED)
     except BrokenPipeError:
         # The reader of our output is gone (``| head``): not an error, and nothing more can be said there.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except Exception as error:
+        # The last line of defence: a person cannot use a traceback, and whoever mends it can ask for one.
+        if os.environ.get(DEBUG_VARIABLE):
+            raise
+        _say(
+            f"stopped by a fault of its own, not of yours: {type(error).__name__}: {error}\n"
+            f"To see where, set {DEBUG_VARIABLE}=1 and run it again; please report what it shows."
+        )
+        sys.exit(1)
+
+
+def _say(text: str) -> None:
+    click.echo(f"historian: {text}", err=True)

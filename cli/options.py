@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -49,6 +50,32 @@ tz_option = click.option(
     "--tz", "zone", type=TimeZone(), default="UTC", show_default=True,
     help="Time zone of times without one, and of times shown; IANA name such as Europe/Berlin.",
 )  # fmt: skip
+
+
+def read_range(start: str | None, end: str | None, zone: tzinfo, *, first: str | None = None) -> tuple[int | None, int]:
+    """``--start`` and ``--end`` in microseconds since 1970 UTC; without an end now, without a start ``first`` or None.
+
+    Raises UsageError naming the option that cannot be read, or for a start that is not before the end.
+    """
+    # Imported here, so that --help does not wait for it.
+    from historian.retrieval.time_range import TimeRange  # noqa: PLC0415 - as above
+
+    now_us = time.time_ns() // 1000
+    end_us = now_us if end is None else _read_time("--end", end, now_us, zone)
+    start = first if start is None else start
+    if start is None:
+        return None, end_us
+    span = TimeRange(_read_time("--start", start, now_us, zone), end_us)
+    return span.start_us, span.end_us
+
+
+def _read_time(option: str, text: str, now_us: int, zone: tzinfo) -> int:
+    from historian.retrieval.time_range import parse_time  # noqa: PLC0415 - as above
+
+    try:
+        return parse_time(text, now_us, zone)
+    except UnusableValueError as error:
+        raise UsageError(f"cannot use {option}: {error}") from error
 
 
 def find_store(store_path: Path | None, config_path: Path) -> Path:

@@ -17,15 +17,12 @@ import pyarrow as pa
 from historian.model.samples import EXACT_LIMIT
 from historian.model.status import UNCERTAIN, UNCERTAIN_LAST_USABLE_VALUE
 from historian.model.status_codes import NAMES
+from historian.retrieval.liveness import is_collecting
 from storage.arrays import column_of
 from storage.reader import StoreSnapshot
 
 Register: TypeAlias = Callable[[duckdb.DuckDBPyConnection, str, pa.Table], None]
 """Makes an Arrow table known to a connection under a name."""
-
-STALE_US: Final = 30_000_000
-"""A process that collects writes its health at least every few seconds.  When the last is older than this, nobody stands
-for the newest samples any more, and ``snapshot`` calls those that were Good Uncertain."""
 
 WHOLE_TYPES: Final = ("int16", "uint16", "int32", "uint32", "int64", "uint64")
 """Types whose values are whole numbers, unless they are scaled."""
@@ -126,18 +123,14 @@ def _status_names() -> str:
 
 
 def judged_status(health: dict[str, dict[str, object]], now_us: int) -> str:
-    """SQL of a newest sample's status: Good becomes Uncertain when the process that collected is not heard of any more."""
-    if is_collecting(health, now_us) is not False:
+    """SQL of a newest sample's status: Good becomes Uncertain when the process that collected is not heard of any more.
+
+    A store that no process ever collected into (an imported one) is taken as it is.
+    """
+    last_us = health.get("process", {}).get("updated_us")
+    if not isinstance(last_us, int) or is_collecting(last_us, now_us):
         return "status"
     return f"case when status between 0 and {UNCERTAIN - 1} then {UNCERTAIN_LAST_USABLE_VALUE} else status end"
-
-
-def is_collecting(health: dict[str, dict[str, object]], now_us: int) -> bool | None:
-    """Whether the collecting process wrote its health lately; None when none ever did (an imported store)."""
-    updated = health.get("process", {}).get("updated_us")
-    if not isinstance(updated, int):
-        return None
-    return now_us - updated <= STALE_US
 
 
 def sources_table(health: dict[str, dict[str, object]]) -> pa.Table:

@@ -1,0 +1,95 @@
+"""``historian status``: what the collecting process, its sources and the store do, from any process at any time."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from cli.options import config_option, open_store, store_option
+
+if TYPE_CHECKING:
+    from storage.statistics import StoreStatistics
+
+Figures = dict[str, Any]
+
+SOURCE: Final = "source/"
+
+
+@click.command()
+@click.option("--format", "format_", type=click.Choice(["table", "json"]), default="table", show_default=True, help="How to write it.")
+@store_option
+@config_option
+def status(format_: str, store_path: Path | None, config_path: Path) -> None:
+    """Show whether collecting goes on, each source, and what the store holds; also while another process collects."""
+    with open_store(store_path, config_path) as reader:
+        folder, health, statistics = reader.folder, reader.health(), reader.statistics()
+    report = make_report(folder, health, statistics, time.time_ns() // 1000)
+    if format_ == "json":
+        click.echo(json.dumps(report, indent=2, ensure_ascii=False))
+        return
+    # Imported here, because rich takes longer to load than the figures take to read.
+    from cli.status_screen import show  # noqa: PLC0415 - as above
+
+    show(report)
+
+
+def make_report(folder: Path, health: dict[str, Figures], statistics: StoreStatistics, now_us: int) -> Figures:
+    """All that ``status`` says, JSON-ready: process, sources by name, store.  Times are ISO 8601 in UTC."""
+    process = health.get("process", {})
+    return {
+        "collecting": _collecting(health, statistics, now_us),
+        "process": _with_times(process),
+        "sources": {name.removeprefix(SOURCE): _with_times(row) for name, row in sorted(health.items()) if name.startswith(SOURCE)},
+        "store": _store(folder, statistics, process),
+    }
+
+
+def _collecting(health: dict[str, Figures], statistics: StoreStatistics, now_us: int) -> Figures:
+    """``state``: "yes", "no" (ended in order), "lost" (ended without a word) or "never"; and how long ago it was heard of."""
+    # Imported here, because it brings DuckDB's views along.
+    from historian.retrieval.liveness import is_collecting  # noqa: PLC0415 - as above
+
+    last_us = max(statistics.last_commit_us or 0, health.get("process", {}).get("updated_us") or 0)
+    if not last_us:
+        state = "never"
+    elif not statistics.run_open:
+        state = "no"
+    else:
+        state = "yes" if is_collecting(last_us, now_us) else "lost"
+    return {"state": state, "last_commit": _instant(last_us), "seconds_since": round((now_us - last_us) / 1e6, 3) if last_us else None}
+
+
+def _with_times(figures: Figures) -> Figures:
+    """Figures with times as text: ``last_good_us`` becomes ``last_good``."""
+    return {
+        (key.removesuffix("_us") if _is_time(key) else key): (_instant(value) if _is_time(key) else value)
+        for key, value in figures.items()
+    }
+
+
+def _is_time(key: str) -> bool:
+    return key in {"updated_us", "started_us", "last_good_us"}
+
+
+def _store(folder: Path, statistics: StoreStatistics, process: Figures) -> Figures:
+    rows = asdict(statistics)
+    first, last, commit = (_instant(rows.pop(f"{name}_us")) for name in ("first", "last", "last_commit"))
+    taken, stored = process.get("samples_in"), process.get("samples_stored")
+    return {
+        "path": str(folder), **rows, "first": first, "last": last, "last_commit": commit,
+        "bytes_per_sample": statistics.bytes_per_sample,
+        "samples_in": taken, "samples_stored": stored,
+        "compression_ratio": taken / stored if taken and stored else None,
+    }  # fmt: skip
+
+
+def _instant(time_us: int | None) -> str | None:
+    # Imported here, so that --help does not wait for it.
+    from historian.retrieval.time_range import format_time  # noqa: PLC0415 - as above
+
+    return format_time(time_us) if time_us else None

@@ -1,0 +1,138 @@
+"""The report of ``historian status`` for people."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+from typing import Any, Final
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+Figures = dict[str, Any]
+
+_STATE_STYLES: Final = {"connected": "green", "connecting": "yellow", "failed": "red"}
+_UNITS: Final = ((86_400.0, "d"), (3_600.0, "h"), (60.0, "min"), (1.0, "s"))
+
+
+def show(report: Figures) -> None:
+    """Write the report to stdout."""
+    console = Console(highlight=False, soft_wrap=False)
+    console.print(headline(report))
+    if report["sources"]:
+        console.print(_sources(report))
+    console.print(_store(report))
+
+
+def headline(report: Figures) -> Text:
+    """Whether it collects, in one or two lines."""
+    state, since = report["collecting"]["state"], report["collecting"]["seconds_since"]
+    process = report["process"]
+    last = f"last commit {report['collecting']['last_commit']}, {age(since)} ago" if since is not None else ""
+    if state == "yes":
+        rate = process.get("rate_per_s")
+        words = [f"process {process['pid']}" if process.get("pid") else "", f"since {process.get('started')}" if process.get("started") else ""]
+        words.append(f"{quantity(rate)} values/s" if rate is not None else "")
+        line = Text("Collecting", "bold green").append(": " + ", ".join([*filter(None, words), last]), "default")
+    elif state == "lost":
+        line = Text("Not collecting", "bold red").append(f": the process ended without a word; {last}. The next start records the gap.", "default")
+    elif state == "no":
+        line = Text("Not collecting", "bold yellow").append(f": stopped in order; {last}", "default")
+    else:
+        line = Text("Not collecting", "bold yellow").append(": nothing was ever collected into this store", "default")
+    if process.get("last_error"):
+        line.append(f"\nLast trouble: {process['last_error']}", "red")
+    return line
+
+
+def _sources(report: Figures) -> Table:
+    live = report["collecting"]["state"] == "yes"
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in ("source", "state", "last good scan"):
+        table.add_column(name)
+    for name in ("points", "good", "bad", "scans", "overruns", "errors", "reconnects", "latency", "longest"):
+        table.add_column(name, justify="right")
+    for name, figures in report["sources"].items():
+        table.add_row(*_source_cells(name, figures, live=live))
+        if figures.get("last_error"):
+            table.add_row("", Text(str(figures["last_error"]), "dim"))
+    return table
+
+
+def _source_cells(name: str, figures: Figures, *, live: bool) -> list[Text | str]:
+    state = str(figures.get("state", ""))
+    # What a process that is gone said last must not look like what is so now.
+    shown = Text(state, _STATE_STYLES.get(state, "")) if live else Text(f"was {state}" if state else "", "dim")
+    counts = [count(figures.get(key)) for key in ("points", "good", "bad", "scans", "overruns", "errors", "reconnects")]
+    times = [milliseconds(figures.get(key)) for key in ("latency_ms", "latency_max_ms")]
+    return [name, shown, _ago(figures.get("last_good")), *counts, *times]
+
+
+def _store(report: Figures) -> Table:
+    store = report["store"]
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="dim")
+    table.add_column()
+    for name, value in _store_rows(store):
+        table.add_row(name, value)
+    return table
+
+
+def _store_rows(store: Figures) -> list[tuple[str, str]]:
+    ratio, size = store["compression_ratio"], store["bytes_per_sample"]
+    taken, kept = store["samples_in"], store["samples_stored"]
+    this_run = f"{count(taken)} in, {count(kept)} kept" + (f", ratio {ratio:.1f}" if ratio else "") if taken is not None else ""
+    rows = [
+        ("store", store["path"]),
+        ("this run" if taken is not None else "", this_run),
+        ("samples", f"{count(store['samples'])} of {count(store['tags'])} tags"),
+        ("from, to", f"{store['first']}, {store['last']}" if store["first"] else "no samples yet"),
+        ("buffer", f"{count(store['buffer_rows'])} samples in {count(store['batches'])} batches"),
+        ("archive", f"{count(store['archive_rows'])} samples in {count(store['files'])} files, {in_bytes(store['archive_bytes'])}"
+         + (f", {size:.2f} bytes a sample" if size else "")),
+        ("database", in_bytes(store["database_bytes"])),
+        ("quarantined", count(store["quarantined"]) if store["quarantined"] else ""),
+    ]  # fmt: skip
+    return [(name, value) for name, value in rows if value]
+
+
+def _ago(moment: str | None) -> str:
+    if moment is None:
+        return "never"
+    seconds = time.time() - datetime.fromisoformat(moment).timestamp()
+    return f"{age(seconds)} ago" if seconds < 86_400 else moment
+
+
+def age(seconds: float) -> str:
+    """``0.4 s``, ``12 min``, ``3.1 h``."""
+    for size, unit in _UNITS:
+        if seconds >= size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{max(seconds, 0.0):.1f} s"
+
+
+def count(value: object) -> str:
+    """A whole number with its thousands apart; nothing for none."""
+    return f"{value:,}" if isinstance(value, int) else ""
+
+
+def quantity(value: float) -> str:
+    """A number to three digits."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def milliseconds(value: object) -> str:
+    """A duration in milliseconds; nothing for none."""
+    return f"{value:.1f} ms" if isinstance(value, int | float) else ""
+
+
+def in_bytes(value: int) -> str:
+    """``1.3 MB``, in powers of a thousand as disks are sold."""
+    size = float(value)
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:.3g} TB"

@@ -148,9 +148,9 @@ _BOILER_POINTS: Final = (
     _state("LSL102.ACT", "di:1", "bool", "drum level low", SWITCH),
     _state("BS110.FLAME", "di:2", "bool", "burner flame", FLAME),
     _state("FIC101.MODE", "hr:130", "uint16", "feed water flow, controller mode", FEED_MODE),
-    _held("FQ101.TOT", "ir:30", "uint16", "L", "feed water counter, rolls over at 10000", span=(0, 9_999)),
-    _held("FQ111.TOT", "ir:32", "bcd32:CDAB", "m3", "fuel gas counter", scale=0.1),
-    _held("EQ112.TOT", "hr:200", "uint64", "Wh", "steam energy counter"),
+    _held("FQ101.TOT", "ir:30", "uint16", "L", "feed counter, rolls over at 10000", span=(0, 9_999), scan_class=_SLOW),
+    _held("FQ111.TOT", "ir:32", "bcd32:CDAB", "m3", "fuel gas counter", scale=0.1, scan_class=_SLOW),
+    _held("EQ112.TOT", "hr:200", "uint64", "Wh", "steam energy counter", scan_class=_SLOW),
     _held("FUEL.NAME", "hr:140", "string:12", "", "fuel in use", scan_class=_SLOW),
 )
 

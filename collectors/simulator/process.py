@@ -74,7 +74,6 @@ class Process:
 def boiler_signals(boiler: Boiler) -> dict[str, Signal]:
     """True value of every instrument of the boiler, by tag name."""
     pump = boiler.running_pump
-    # fmt: off - three signals a line, as the loops have them
     return {
         "FIC101.PV": boiler.feed_flow,
         "FIC101.SP": boiler.flow_set_point,
@@ -104,12 +103,10 @@ def boiler_signals(boiler: Boiler) -> dict[str, Signal]:
         "EQ112.TOT": boiler.energy,
         "FUEL.NAME": boiler.fuel,
     }
-    # fmt: on
 
 
 def reactor_signals(reactor: Reactor) -> dict[str, Signal]:
     """True value of every instrument of the reactor, by tag name."""
-    # fmt: off - as above
     return {
         "TIC205.PV": reactor.temperature,
         "TIC205.SP": reactor.temperature_set_point,
@@ -129,4 +126,3 @@ def reactor_signals(reactor: Reactor) -> dict[str, Signal]:
         "BATCH.ID": reactor.batch_id,
         "BATCH.COUNT": reactor.batches_done,
     }
-    # fmt: on

@@ -15,61 +15,21 @@ and from its tables, so that no code of the store judges itself.
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import Final, TypeAlias
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from conformance.store_data import SECOND, T0, Row, good, make_current, make_samples, make_tags
 from historian.config.settings import StoreSettings
 from historian.errors import StoreLockedError, StoreNotFoundError, UsageError
-from historian.model.commit import AuditEvent, Commit, CurrentSamples, QuarantinedSample
-from historian.model.samples import Samples
+from historian.model.commit import AuditEvent, Commit, QuarantinedSample
 from historian.model.status import BAD_NO_COMMUNICATION, BAD_SHUTDOWN, BAD_WAITING_FOR_INITIAL_DATA, GOOD
-from historian.model.tag import Tag, ValueType
-
-T0: Final = 1_763_000_000_000_000
-"""Some time in November 2025, microseconds."""
-
-SECOND: Final = 1_000_000
-
-Value: TypeAlias = float | int | str | None
-Row: TypeAlias = tuple[int, int, Value, int]
-
-
-def make_tags(count: int, prefix: str = "T") -> list[Tag]:
-    """So many tags of one source."""
-    return [Tag(f"{prefix}{number:03d}", "boiler", f"hr:{number}", "fast") for number in range(count)]
-
-
-def make_samples(rows: Sequence[Row]) -> Samples:
-    """Samples in columns; an int value is one that a double would round."""
-    exact = {place: row[2] for place, row in enumerate(rows) if isinstance(row[2], int)}
-    text = {place: row[2] for place, row in enumerate(rows) if isinstance(row[2], str)}
-    values = [math.nan if row[2] is None or isinstance(row[2], str) else float(row[2]) for row in rows]
-    return Samples(
-        np.array([row[0] for row in rows], np.int32),
-        np.array([row[1] for row in rows], np.int64),
-        np.array(values, np.float64),
-        np.array([row[3] for row in rows], np.uint32),
-        exact,
-        text,
-    )
-
-
-def make_current(
-    rows: Sequence[Row], *, newest: Sequence[bool], pending: Sequence[bool], last_scan_us: int = T0
-) -> CurrentSamples:
-    """What is known of a group."""
-    return CurrentSamples(
-        make_samples(rows), np.array(newest, np.bool_), np.array(pending, np.bool_), np.full(len(rows), last_scan_us)
-    )
+from historian.model.tag import ValueType
 
 
 def rows_of(table: pa.Table) -> list[Row]:
@@ -98,11 +58,6 @@ def newest_rows(snapshot) -> dict[int, Row]:
 def audit_rows(snapshot) -> list[tuple[str, str]]:
     """Action and object of each line of the audit."""
     return list(zip(*(snapshot.audit.column(name).to_pylist() for name in ("action", "object")), strict=True))
-
-
-def good(tag_id: int, second: float, value: Value) -> Row:
-    """A Good sample so many seconds after T0."""
-    return (tag_id, T0 + round(second * SECOND), value, GOOD)
 
 
 class StoreConformance(ABC):

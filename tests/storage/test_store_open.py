@@ -6,7 +6,7 @@ import sqlite3
 
 import pytest
 
-from conformance.store_suite import T0, good, make_samples, make_tags
+from conformance.store_data import T0, good, make_samples, make_tags
 from historian.errors import CorruptionError, StoreError, StoreForeignError, StoreNotFoundError, StoreVersionError
 from historian.model.commit import Commit
 from storage import names, schema

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from properties import compression_reference as reference
 from properties.compression_lanes import lane_samples, report_all, run_both, scans_of, store_all
-from properties.compression_signals import any_settings, any_tag
+from properties.compression_signals import any_settings, any_tags
 
-plants = st.lists(st.tuples(any_tag, any_settings), min_size=1, max_size=5)
+plants = st.lists(st.tuples(any_tags, any_settings), min_size=1, max_size=5)
 
 
 def columns(plant):

@@ -1,0 +1,179 @@
+"""Exception reporting, case by case from the definitions."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from historian.compression.exception import ExceptionFilter
+from historian.compression.lanes import LaneSamples
+from properties.compression_lanes import by_lane, lane_samples, lane_settings, report_all, scans_of
+from properties.compression_reference import Sample, Settings
+
+S = 1_000_000
+BAD_TIMEOUT = 0x800A0000
+BAD_DEVICE_FAILURE = 0x808B0000
+UNCERTAIN = 0x40900000
+
+
+def scans(*values, status=0, every_s=1):
+    return [Sample(place * every_s * S, value, status) for place, value in enumerate(values)]
+
+
+def reported(samples, pending=False, **settings):
+    """What one tag's scans give: as values, without the one still pending at the end."""
+    stage = ExceptionFilter(lane_settings([Settings(**settings)]))
+    out = [one for scan in scans_of([samples]) for part in stage.push(scan) for one in by_lane(part).values()]
+    return out + list(by_lane(stage.pending()).values()) if pending else out
+
+
+def values(samples):
+    return [one.value for one in samples]
+
+
+def test_a_value_on_the_edge_of_the_band_is_not_reported():
+    assert values(reported(scans(10.0, 10.5, 9.5, 10.0), exc_dev=0.5)) == [10.0]
+
+
+def test_a_value_outside_is_reported_after_the_scan_before_it():
+    assert values(reported(scans(10.0, 10.5, 9.5, 10.6), exc_dev=0.5)) == [10.0, 9.5, 10.6]
+
+
+def test_a_scan_reported_already_is_not_reported_again_as_the_previous_one():
+    assert values(reported(scans(1.0, 2.0, 3.0), exc_dev=0.5)) == [1.0, 2.0, 3.0]
+
+
+def test_the_band_lies_around_the_last_report_not_around_the_last_scan():
+    assert values(reported(scans(0.0, 0.4, 0.8, 1.2), exc_dev=0.5)) == [0.0, 0.4, 0.8]
+    assert values(reported(scans(0.0, 0.2, 0.4, 0.6, 0.8), exc_dev=0.5)) == [0.0, 0.4, 0.6]
+
+
+def test_exc_min_delays_a_deviation():
+    got = reported(scans(0.0, 9.0, 9.0, 9.0), exc_dev=0.5, exc_min_us=3 * S)
+    assert [one.time_us for one in got] == [0, 2 * S, 3 * S]
+
+
+def test_exc_max_reports_an_unchanged_value_alone():
+    got = reported(scans(5.0, 5.0, 5.0, 5.0, 5.0), exc_dev=0.5, exc_max_us=2 * S)
+    assert [one.time_us for one in got] == [0, 2 * S, 4 * S]
+
+
+def test_without_a_deviation_every_scan_is_reported_and_none_is_pending():
+    samples = scans(5.0, 5.0, 5.0)
+    assert reported(samples, pending=True) == samples
+
+
+def test_with_deviation_zero_only_equal_values_are_left_out():
+    assert values(reported(scans(5.0, 5.0, 5.0, 5.0 + 2**-50), exc_dev=0.0)) == [5.0, 5.0, 5.0 + 2**-50]
+    assert values(reported(scans(0.0, -0.0, 0.0), exc_dev=0.0)) == [0.0]
+
+
+def test_the_smallest_of_all_changes_is_one():
+    assert values(reported(scans(0.0, 0.0, 5e-324), exc_dev=0.0)) == [0.0, 0.0, 5e-324]
+
+
+def test_a_change_of_status_reports_both_sides():
+    samples = [Sample(0, 1.0), Sample(1, 1.1), Sample(2, None, BAD_TIMEOUT), Sample(3, None, BAD_TIMEOUT)]
+    samples += [Sample(4, None, BAD_TIMEOUT), Sample(5, 1.0), Sample(6, 1.0)]
+    assert [one.time_us for one in reported(samples, exc_dev=0.5)] == [0, 1, 2, 4, 5]
+
+
+def test_exc_max_counts_for_bad_values_too():
+    samples = scans(*[None] * 5, status=BAD_TIMEOUT)
+    assert [one.time_us for one in reported(samples, exc_dev=0.5, exc_max_us=3 * S)] == [0, 3 * S]
+
+
+def test_another_bad_status_is_a_change():
+    samples = [Sample(0, None, BAD_TIMEOUT), Sample(1, None, BAD_TIMEOUT), Sample(2, None, BAD_DEVICE_FAILURE)]
+    assert reported(samples, exc_dev=0.5) == samples
+
+
+def test_uncertain_is_a_status_like_any_other():
+    samples = [Sample(0, 1.0), Sample(1, 1.0, UNCERTAIN), Sample(2, 1.0, UNCERTAIN), Sample(3, 1.0)]
+    assert reported(samples, exc_dev=0.5) == samples
+
+
+class TestStepTags:
+    """The value holds: every change is news, and nothing else is."""
+
+    def test_a_change_is_reported_alone_whatever_the_deviations(self):
+        got = reported(scans(0.0, 0.0, 1.0, 1.0, 0.0), step=True, exc_dev=5.0, exc_min_us=100 * S)
+        assert [one.time_us for one in got] == [0, 2 * S, 4 * S]
+
+    def test_without_a_deviation_only_changes_are_reported(self):
+        assert values(reported(scans(3.0, 3.0, 3.0, 4.0), step=True)) == [3.0, 4.0]
+
+    def test_exc_max_reports_an_unchanged_state(self):
+        assert [one.time_us for one in reported(scans(1.0, 1.0, 1.0), step=True, exc_max_us=2 * S)] == [0, 2 * S]
+
+    def test_text_that_changes_is_a_change(self):
+        assert values(reported(scans("a", "a", "b", "b", "a"), step=True)) == ["a", "b", "a"]
+
+    def test_whole_numbers_that_a_double_would_round_are_told_apart(self):
+        big = 2**53
+        assert values(reported(scans(big + 1, big + 1, float(big), big + 3), step=True)) == [
+            big + 1,
+            float(big),
+            big + 3,
+        ]
+
+    def test_a_change_of_status_reports_the_scan_before_too(self):
+        samples = [Sample(0, "a"), Sample(1, "a"), Sample(2, None, BAD_TIMEOUT), Sample(3, None, BAD_TIMEOUT)]
+        samples += [Sample(4, None, BAD_TIMEOUT), Sample(5, "a")]
+        assert [one.time_us for one in reported(samples, step=True)] == [0, 1, 2, 4, 5]
+
+
+def test_deviations_of_large_whole_numbers_are_exact():
+    big = 2**60
+    assert values(reported(scans(big + 1, big + 3, big + 4), exc_dev=2.0)) == [big + 1, big + 3, big + 4]
+    assert values(reported(scans(big + 1, big + 2, big + 3), exc_dev=2.0)) == [big + 1]
+
+
+def test_a_distance_beyond_the_largest_double_is_a_deviation():
+    assert values(reported(scans(-1.7e308, -1.7e308, 1.7e308), exc_dev=1e308)) == [-1.7e308, -1.7e308, 1.7e308]
+
+
+def test_pending_and_last_tell_what_is_known_but_not_reported():
+    stage = ExceptionFilter(lane_settings([Settings(exc_dev=1.0), Settings(exc_dev=1.0), Settings()]))
+    stage.push(lane_samples({0: Sample(0, 5.0), 1: Sample(0, 5.0)}))
+    stage.push(lane_samples({0: Sample(S, 5.5), 1: Sample(S, 8.0)}))
+    assert by_lane(stage.pending()) == {0: Sample(S, 5.5)}
+    assert by_lane(stage.last()) == {0: Sample(S, 5.5), 1: Sample(S, 8.0)}
+
+
+def test_a_restarted_lane_reports_its_next_scan_and_may_go_back_in_time():
+    stage = ExceptionFilter(lane_settings([Settings(exc_dev=1.0), Settings(step=True)]))
+    stage.push(lane_samples({0: Sample(5 * S, 1.0), 1: Sample(5 * S, "a")}))
+    stage.restart(np.array([0]))
+    previous, current = stage.push(lane_samples({0: Sample(S, 1.0), 1: Sample(6 * S, "a")}))
+    assert len(previous) == 0
+    assert by_lane(current) == {0: Sample(S, 1.0)}
+
+
+@pytest.mark.parametrize("settings", [Settings(), Settings(exc_dev=1.0)], ids=["off", "on"])
+def test_a_sample_that_is_not_newer_is_refused(settings):
+    stage = ExceptionFilter(lane_settings([settings, settings]))
+    stage.push(lane_samples({0: Sample(S, 1.0), 1: Sample(S, 1.0)}))
+    with pytest.raises(ValueError, match=r"lane 1: got a sample at 1000000 us after one at 1000000 us"):
+        stage.push(lane_samples({0: Sample(2 * S, 1.0), 1: Sample(S, 2.0)}))
+
+
+def test_a_type_learnt_later_changes_how_a_lane_is_judged():
+    stage = ExceptionFilter(lane_settings([Settings()]))
+    stage.push(lane_samples({0: Sample(0, 1.0)}))
+    stage.set_settings(lane_settings([Settings(step=True)]))
+    _, repeated = stage.push(lane_samples({0: Sample(S, 1.0)}))
+    _, changed = stage.push(lane_samples({0: Sample(2 * S, 2.0)}))
+    assert (len(repeated), len(changed)) == (0, 1)
+
+
+def test_settings_of_another_number_of_lanes_are_refused():
+    stage = ExceptionFilter(lane_settings([Settings()]))
+    with pytest.raises(ValueError, match="settings of 1 lanes: got settings of 2"):
+        stage.set_settings(lane_settings([Settings(), Settings()]))
+
+
+def test_no_samples_give_no_reports():
+    previous, current = ExceptionFilter(lane_settings([Settings(exc_dev=1.0)])).push(LaneSamples.empty())
+    assert (len(previous), len(current)) == (0, 0)
+    assert report_all([], [Settings()]).lanes == [[]]

@@ -5,7 +5,6 @@ Every step of :mod:`storage.steps` has a line.  After each death the store is re
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -15,14 +14,14 @@ import pytest
 
 from conformance.store_data import SECOND, T0, Row, good
 from conformance.store_suite import audit_rows, stored_rows
+from crash.store_process import environment, files_on_disk
 from historian.errors import StoreNotFoundError
 from historian.model.status import BAD_SHUTDOWN
-from storage import names, steps
+from storage import steps
 from storage.reader import StoreReader
 from storage.store import Store
 
 SCRIPT = Path(__file__).with_name("store_scenarios.py")
-TESTS = Path(__file__).parent.parent
 
 
 @dataclass(frozen=True)
@@ -75,10 +74,6 @@ def run(folder: Path, step: str, after: int) -> tuple[int, tuple[str, ...]]:
     return done.returncode, tuple(done.stdout.splitlines())
 
 
-def environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(TESTS)}
-
-
 def committed(commits: int) -> list[Row]:
     """What a run has stored and holds back after so many commits."""
     stored = [good(1, second, float(second)) for second in range(1, commits + 1)]
@@ -88,11 +83,6 @@ def committed(commits: int) -> list[Row]:
 def ended(commits: int) -> list[Row]:
     """What recovery adds: the tag that is known of ends after its newest sample, which is as old as the last commit."""
     return [(2, T0 + commits * SECOND + 1, None, BAD_SHUTDOWN)] if commits else []
-
-
-def files_on_disk(folder: Path) -> set[str]:
-    samples = folder / names.ARCHIVE / names.SAMPLES
-    return {str(path) for path in samples.rglob("*") if path.is_file()}
 
 
 def read(folder: Path) -> list[Row]:

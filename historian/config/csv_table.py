@@ -36,7 +36,7 @@ class Table:
     file: str
     places: dict[str, int]
     width: int
-    decimal_comma: bool
+    delimiter: str
     rows: Iterator[Row]
 
 
@@ -52,7 +52,7 @@ def read_table(file: str, text: str, faults: FaultList) -> Table | None:
     places = _places(file, header, faults)
     if places is None:
         return None
-    return Table(file, places, len(header.cells), delimiter == ";", rows)
+    return Table(file, places, len(header.cells), delimiter, rows)
 
 
 def _delimiter(lines: list[str]) -> str:

@@ -61,7 +61,7 @@ class CellReader:
         """The row's cells; None, after telling so, when something stands outside the columns with a name."""
         cells = row.cells + [""] * (self._table.width + 1 - len(row.cells))
         texts = dict(zip(COLUMNS, [cells[place] for place in self._places], strict=True))
-        if self._table.decimal_comma:
+        if self._table.delimiter == ";":
             for column in NUMERIC:
                 texts[column] = _with_point(texts[column])
         named = RowCells(self._table.file, row.line, texts, self._faults)
@@ -71,7 +71,8 @@ class CellReader:
         """Blank cells beyond the header do no harm; in a row that is wrong they show that its cells are shifted."""
         width = self._table.width
         if len(row.cells) > width:
-            hint = "put a cell that holds the separating sign in quotes"
+            sign = "tab" if self._table.delimiter == "\t" else self._table.delimiter
+            hint = f"put a cell that holds a {sign} in quotes"
             named.tell("", f"{len(row.cells)} cells", f"{width} as in the header", hint)
 
     def _fits(self, row: Row, cells: list[str], named: RowCells) -> bool:

@@ -12,7 +12,8 @@ TAG_LIST_NAME: Final = "tags.csv"
 CONFIGURATION: Final = """\
 # Configuration of the historian.  After each change: historian check
 #
-# Lines that begin with # are comments.  An option in a comment has the value shown there; remove the # to change it.
+# Lines that begin with # are comments.  An option in a comment has the value shown there anyway, unless it is said to
+# be an example; remove the # to change it.
 # Durations are texts such as "250ms", "1.5s", "5m", "8h" or "2d".  Paths are relative to this file's folder; write
 # Windows paths in single quotes: 'D:\\historian\\store'.
 
@@ -57,9 +58,10 @@ protocol = "opcua"
 url = "opc.tcp://127.0.0.1:4840/plant"
 # mode = "poll"                # read at the rate of the scan class
 # timeout = "4s"
-# user = "historian"           # without a user the session is anonymous; a password is never written here, but comes
-# password_env = "MIXER_PASSWORD"          # from this environment variable
-# password_file = "mixer.password"         # or from this file
+# user = "historian"           # an example: without a user the session is anonymous
+# password_env = "MIXER_PASSWORD"          # an example: the password, which is never written here, comes from this
+                                           # environment variable ...
+# password_file = "mixer.password"         # ... or, an example too, from this file
 # timestamps = "source"        # whose clock: "source" (the device), "server", or "arrival" (this machine)
 # max_skew = "10s"             # count and report times further than this from our own clock
 
@@ -67,6 +69,7 @@ url = "opc.tcp://127.0.0.1:4840/plant"
 # What a blank cell of the tag lists means ---------------------------------------------------------------------------
 
 [defaults]
+# All of these are examples.
 # Exception reporting: which values are passed on.  Without exc_dev all are.
 # exc_dev = "0.1%"          # pass on changes of more than this: engineering units, or a part of the tag's low..high
 # exc_min = "0s"            # but not more often than this

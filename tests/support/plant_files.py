@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from pathlib import Path
 
 import pytest
@@ -54,7 +56,9 @@ def write(folder: Path, settings: str = SETTINGS, tags: str | bytes = TAGS) -> P
 def row(**cells: str) -> str:
     """A line of a tag list: a good Modbus tag, with some cells changed."""
     good = {"tag": "T", "source": "boiler", "address": "hr:0", "scan_class": "fast"} | cells
-    return ",".join(f'"{text}"' if '"' not in (text := good.get(column, "")) else text for column in HEADER.split(","))
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(good.get(column, "") for column in HEADER.split(","))
+    return line.getvalue()
 
 
 def faults(path: Path) -> tuple[Fault, ...]:

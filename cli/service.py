@@ -78,6 +78,14 @@ class CollectService:
         await committing
         pipeline.finish()
         self._say_stopped(pipeline, await commits.finish(), commits)
+        await asyncio.to_thread(self._archive_the_rest, store)
+
+    def _archive_the_rest(self, store: Store) -> None:
+        """After an orderly stop everything is in the Parquet files, for programs that read only these."""
+        try:
+            store.flush(force=True)
+        except StoreFullError as error:
+            self._say(f"the buffer stays as it is until the next start, it could not be moved to the archive: {error}")
 
     # -- before --------------------------------------------------------------------------------------------------
 

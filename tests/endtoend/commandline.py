@@ -14,6 +14,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import historian as plant_historian
+from historian.errors import StoreNotFoundError
+from storage.reader import StoreReader
+
 COMMAND = (sys.executable, "-P", "-m", "cli")
 WAIT_S = 30.0
 """How long a condition may take on a busy machine before the test fails."""
@@ -27,6 +31,29 @@ def historian(*arguments: str | Path, folder: Path, timeout_s: float = WAIT_S) -
 
 
 def rows(query: str, folder: Path) -> list[dict[str, Any]]:
+    """The rows of a query, asked from this process: what ``historian sql`` answers, without its start-up time."""
+    with plant_historian.open(folder / "store") as store:
+        return store.sql(query).to_pylist()
+
+
+def rows_if_any(query: str, folder: Path) -> list[dict[str, Any]]:
+    """The same, but no rows as long as the store is still being made."""
+    try:
+        return rows(query, folder)
+    except StoreNotFoundError:
+        return []
+
+
+def health(folder: Path) -> dict[str, dict[str, Any]]:
+    """The figures of the last commit; nothing as long as the store is still being made."""
+    try:
+        with StoreReader.open(folder / "store") as reader:
+            return reader.health()
+    except StoreNotFoundError:
+        return {}
+
+
+def rows_by_command(query: str, folder: Path) -> list[dict[str, Any]]:
     """The rows of a query through ``historian sql``; fails with what it wrote to stderr."""
     done = historian("sql", "--format", "json", query, folder=folder)
     assert done.returncode == 0, done.stderr
@@ -63,8 +90,11 @@ class Collecting:
 
         def connected() -> bool:
             self.assert_running()
-            found = rows("select state from sources", self.folder) if (self.folder / "store").exists() else []
-            return bool(found) and all(row["state"] == "connected" for row in found)
+            figures = health(self.folder)
+            if figures.get("process", {}).get("pid") != self.process.pid:
+                return False  # what another run left
+            states = [each["state"] for name, each in figures.items() if name.startswith("source/")]
+            return bool(states) and set(states) == {"connected"}
 
         eventually(connected, "all sources are connected")
 

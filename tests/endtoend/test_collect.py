@@ -1,5 +1,6 @@
 """From real servers to SQL with the real command line: the main job, its end in order, and its end by force."""
 
+import csv
 import signal
 import sys
 import time
@@ -8,7 +9,17 @@ from pathlib import Path
 import pytest
 
 from collectors.simulator.plant import Plant
-from endtoend.commandline import Collecting, eventually, historian, pause, resume, rows, status
+from endtoend.commandline import (
+    Collecting,
+    eventually,
+    historian,
+    pause,
+    resume,
+    rows,
+    rows_by_command,
+    rows_if_any,
+    status,
+)
 
 pytestmark = [
     pytest.mark.timeout(120),
@@ -48,7 +59,7 @@ def test_samples_are_in_sql_within_two_seconds_while_collecting(folder):
             " from snapshot"
         )
         eventually(lambda: rows("select * from samples", folder), "samples are there")
-        ages = [rows(query, folder)[0] for _ in range(5)]
+        ages = [rows_by_command(query, folder)[0] for _ in range(5)]
         collecting.assert_running()
     assert max(age["age_s"] for age in ages) < 2.0
     assert max(age["scan_age_s"] for age in ages) < 3.0, "the slowest rate of the plant is one second"
@@ -57,6 +68,8 @@ def test_samples_are_in_sql_within_two_seconds_while_collecting(folder):
 def test_sigterm_stops_in_order_and_every_tag_ends_with_bad_shutdown(folder):
     with Collecting(folder) as collecting:
         collecting.wait_until_connected()
+        waiting = "select tag from snapshot where status = 'BadWaitingForInitialData'"
+        eventually(lambda: not rows(waiting, folder), "every tag was read once")
         seen = samples(folder)
         started = time.monotonic()
         assert collecting.stop(signal.SIGTERM) == 0, collecting.said()
@@ -72,7 +85,7 @@ def test_ctrl_c_is_an_orderly_stop_too(folder):
     with Collecting(folder) as collecting:
         collecting.wait_until_connected()
         assert collecting.stop(signal.SIGINT) == 0, collecting.said()
-    assert status(folder)["process"]["running"] is False
+    assert status(folder)["collecting"]["state"] == "no"
 
 
 def test_kill_9_loses_nothing_that_was_seen_and_the_next_start_marks_the_gap(folder):
@@ -109,7 +122,8 @@ def test_a_second_collect_says_who_holds_the_store(folder):
 
 def test_a_hung_server_turns_its_tags_bad_and_leaves_the_others_alone(tmp_path):
     with Plant() as plant:
-        plant.write_configuration(tmp_path)
+        settings = plant.write_configuration(tmp_path)
+        settings.write_text(settings.read_text() + 'timeout = "1s"\n')
         with Collecting(tmp_path) as collecting:
             collecting.wait_until_connected()
             _, opcua = plant.pids
@@ -154,9 +168,8 @@ def test_a_device_that_is_not_there_is_no_reason_to_stop(folder, free_port):
     with Collecting(folder) as collecting:
 
         def states() -> dict[str, str]:
-            if not (folder / "store").exists():
-                return {}
-            return {row["source"]: row["state"] for row in rows("select source, state from sources", folder)}
+            found = rows_if_any("select source, state from sources", folder)
+            return {row["source"]: row["state"] for row in found}
 
         eventually(lambda: states() == {"boiler": "failed", "mixer": "connected"}, "one source is lost, one connected")
         boiler = rows("select distinct status from snapshot join tags using (tag) where source = 'boiler'", folder)
@@ -165,18 +178,13 @@ def test_a_device_that_is_not_there_is_no_reason_to_stop(folder, free_port):
 
 
 def test_modbus_samples_of_a_tag_stored_losslessly_lie_on_the_grid(folder):
-    tags = folder / "tags.csv"
-    lines = tags.read_text().splitlines()
-    header = lines[0].split(",")
-    kept = [line for line in lines[1:] if ",boiler,hr:" in line][:5]
-    plain = [
-        ",".join(
-            "" if name.startswith(("exc", "comp", "step")) else cell
-            for name, cell in zip(header, line.split(","), strict=True)
-        )
-        for line in kept
-    ]
-    tags.write_text("\n".join([lines[0], *plain]))
+    with (folder / "tags.csv").open(newline="") as file:
+        table = list(csv.DictReader(file))
+    kept = [row for row in table if row["source"] == "boiler" and row["address"].startswith("hr:")][:5]
+    with (folder / "tags.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, table[0])
+        writer.writeheader()
+        writer.writerows({**row, "exc_dev": "", "exc_max": "", "comp_dev": "", "comp_max": ""} for row in kept)
     with Collecting(folder, ["--seconds", "6"]) as collecting:
         assert collecting.process.wait(30) == 0
     gaps = rows(

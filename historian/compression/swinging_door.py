@@ -62,6 +62,8 @@ class SwingingDoor:
         self._has_door: BoolArray = ~np.isnan(settings.comp_dev) & ~settings.step
         self._stores_all: BoolArray = np.isnan(settings.comp_dev) & ~settings.step
 
+    # Differences and slopes that overflow, and those of lanes without an anchor, are looked at where they are used.
+    @np.errstate(all="ignore")
     def push(self, samples: LaneSamples) -> list[LaneSamples]:
         """Take the next sample of some lanes; returns what is to be stored, in order of time for each lane.
 
@@ -105,7 +107,7 @@ class SwingingDoor:
 
     def _ends_with_held(self, samples: LaneSamples, where: Where, goes_on: BoolArray, swings: BoolArray) -> BoolArray:
         """bool[m]: the held sample of the lane is to be stored, because a segment or a run ends there."""
-        slope, _ = self._slope(samples, where)
+        slope = (samples.value - self._anchor.value[where]) / self._time_since_anchor(samples, where)
         # A slope that overflowed is outside, whatever the window: when in doubt, store.
         inside = (self._low[where] <= slope) & (slope <= self._high[where]) & np.isfinite(slope)
         # The repeat of a state says nothing that the state did not say: it holds until the next sample.
@@ -114,26 +116,26 @@ class SwingingDoor:
         ends: BoolArray = self._held.filled[where] & ((swings & ~inside) | (~goes_on & ~same_state))
         return ends
 
-    def _slope(self, samples: LaneSamples, where: Where) -> tuple[FloatArray, FloatArray]:
-        """float64[m] each: slope from the anchor, and time since it in :data:`_TIME_UNIT`."""
-        with np.errstate(all="ignore"):  # the caller looks at what is finite; rows without an anchor do not count
-            time: FloatArray = (samples.time_us - self._anchor.time_us[where]).astype(np.float64) * _TIME_UNIT
-            return (samples.value - self._anchor.value[where]) / time, time
+    def _time_since_anchor(self, samples: LaneSamples, where: Where) -> FloatArray:
+        """float64[m], in :data:`_TIME_UNIT`."""
+        return (samples.time_us - self._anchor.time_us[where]).astype(np.float64) * _TIME_UNIT
 
     def _narrow(self, samples: LaneSamples, where: Where, rows: BoolArray) -> None:
         """Intersect the windows with the slopes that the samples marked in ``rows`` allow."""
-        _, time = self._slope(samples, where)
+        time = self._time_since_anchor(samples, where)
         anchor = self._anchor.value[where]
         deviation = self._settings.comp_dev[where]
         rows = rows & (samples.time_us - self._anchor.time_us[where] >= self._settings.comp_min_us[where])
         low, high = self._low[where], self._high[where]
-        with np.errstate(all="ignore"):  # an infinite bound is either no bound or one that no slope meets
-            np.maximum(low, (samples.value - deviation - anchor) / time, out=low, where=rows)
-            np.minimum(high, (samples.value + deviation - anchor) / time, out=high, where=rows)
+        # An infinite bound is either no bound or one that no slope meets.
+        np.maximum(low, (samples.value - deviation - anchor) / time, out=low, where=rows)
+        np.minimum(high, (samples.value + deviation - anchor) / time, out=high, where=rows)
         self._low[where], self._high[where] = low, high
 
     def _start_at(self, samples: LaneSamples) -> None:
         """Begin new segments at stored ``samples``."""
+        if not len(samples):
+            return
         where = where_of(samples.lane)
         self._anchor.put(samples, where)
         self._low[where] = -np.inf

@@ -5,9 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 import tomllib
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from historian.config.load import load_configuration, store_path
 from historian.config.settings import ModbusSource, OpcUaSource, ScanClass, StoreSettings
@@ -290,3 +293,29 @@ def test_the_place_of_the_store_is_read_without_pydantic(tmp_path):
 def test_the_tests_own_files_are_right():
     tomllib.loads(SETTINGS)
     assert len({line.count(",") for line in TAGS.splitlines()}) == 1
+
+
+# Anything ------------------------------------------------------------------------------------------------------------
+
+JUNK = st.sampled_from(
+    ["1", "-1", "0", "1.5", "nan", "true", '""', '"x"', "[]", "[1]", '["a"]', "{}", "{a = 1}", "1979-05-27", "[[]]",
+     '"1s"', "99999999999999999999", '"\\u0000"', "{path = 'x'}", '{protocol = "modbus"}', '["tags.csv", 1]', '"tcp://[::1"']
+)  # fmt: skip
+LINES = SETTINGS.splitlines()
+
+
+@given(
+    st.dictionaries(st.integers(0, len(LINES) - 1), JUNK, max_size=4),
+    st.sets(st.integers(0, len(LINES) - 1), max_size=4),
+)
+def test_any_settings_become_objects_or_faults(tmp_path_factory, junk, dropped):
+    lines = [
+        f"{line.partition('=')[0] if '=' in line else line.strip('[]')} = {junk[number]}" if number in junk else line
+        for number, line in enumerate(LINES)
+        if number not in dropped
+    ]
+    path = write(tmp_path_factory.mktemp("any"), "\n".join(lines))
+    with suppress(ConfigurationError):
+        assert load_configuration(path).tags
+    with suppress(ConfigurationError):
+        assert store_path(path)

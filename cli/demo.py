@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import IO, Final, Self
@@ -98,7 +98,7 @@ def _prepare_folder(folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"cannot run the demo in {folder}: {error.strerror}; give a folder that can be made") from None
-    return folder.absolute()
+    return folder
 
 
 def _temporary_folder(stack: ExitStack, *, keep: bool) -> Path:
@@ -142,6 +142,7 @@ class Collector:
     """``historian collect`` as a process; ends with us, however we end."""
 
     def __init__(self, configuration: Path) -> None:
+        self.started_us = time.time_ns() // 1000
         self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by __exit__
         self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and our own module
             [sys.executable, "-P", "-m", "cli.companion", "collect", "--config", str(configuration)],
@@ -191,7 +192,10 @@ class Collector:
 
     def __exit__(self, *_: object) -> None:
         if self._process.poll() is None:
-            self._process.kill()
+            self._interrupt()
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(STOP_TIMEOUT_S)
+        self._process.kill()
         self._process.wait()
         if self._process.stdin is not None:
             with suppress(OSError):
@@ -204,27 +208,33 @@ class Collector:
 
 def _show(console: Console, collector: Collector, store: Path, seconds: float) -> None:
     """Show the newest values for so many seconds, or until Ctrl-C."""
-    with suppress(KeyboardInterrupt):
-        reader = _open_store(collector, store)
-        try:
-            if console.is_terminal:
-                _show_table(console, collector, reader, seconds)
-            else:
-                _show_lines(console, collector, reader, seconds)
-        finally:
-            reader.close()
+    with suppress(KeyboardInterrupt), closing(_open_store(collector, store)) as reader:
+        if is_screen(console):
+            _show_table(console, collector, reader, seconds)
+        else:
+            _show_lines(console, collector, reader, seconds)
+
+
+def is_screen(console: Console) -> bool:
+    """True where a table can be drawn over itself; FORCE_COLOR and its like do not make a pipe a screen."""
+    return sys.stdout.isatty() and not console.is_dumb_terminal
 
 
 def _open_store(collector: Collector, store: Path) -> LiveReader:
-    """The store, once the collecting process has made it."""
+    """The store, once our collecting process has made it and committed its first values."""
     end = time.monotonic() + STORE_TIMEOUT_S
     while True:
         collector.check()
-        try:
-            return LiveReader(store, window_s=WINDOW_S, trend_width=WIDEST_TREND)
-        except StoreNotFoundError:
-            if time.monotonic() > end:
-                raise
+        with suppress(StoreNotFoundError), ExitStack() as unless_collecting:
+            reader = LiveReader(store, window_s=WINDOW_S, trend_width=WIDEST_TREND)
+            unless_collecting.callback(reader.close)
+            if reader.is_collecting_since(collector.started_us):
+                unless_collecting.pop_all()
+                return reader
+        if time.monotonic() > end:
+            raise DemoError(
+                f"cannot go on with the demo, 'historian collect' stored nothing within {STORE_TIMEOUT_S:g} s"
+            )
         time.sleep(FRAME_S / 5)
 
 
@@ -257,7 +267,7 @@ def _query(console: Console, store: Path) -> None:
     for number, query in enumerate(QUERIES, 1):
         console.print(f"{number}. {query.title}", style="bold")
         console.print('$ historian sql "', style="dim")
-        if console.is_terminal:
+        if is_screen(console):
             console.print(Syntax(query.sql, "sql", theme="ansi_dark", background_color="default", word_wrap=True))
         else:
             console.print(query.sql, markup=False)
@@ -268,7 +278,7 @@ def _query(console: Console, store: Path) -> None:
 def _answer(query: Query, store: Path) -> str:
     """What ``historian sql`` prints."""
     done = subprocess.run(  # noqa: S603 - our own interpreter and our own module
-        [sys.executable, "-P", "-m", "cli.companion", "sql", "--store", str(store), query.sql],
+        [sys.executable, "-P", "-m", "cli", "sql", "--store", str(store), query.sql],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         timeout=QUERY_TIMEOUT_S,

@@ -42,10 +42,12 @@ where steps.quality = 'Good'
 order by steps.time""",
     ),
     Query(
-        "Instruments that failed, and how: nothing is made up for the time between",
+        "Instruments that failed, how and for how long: nothing is made up meanwhile",
         """\
-select tag, status, min(time) as first, max(time) as last
-from samples where quality <> 'Good' and status <> 'BadShutdown'
+select tag, status, min(time) as first, round(sum(seconds), 1) as seconds
+from (select *, epoch(lead(time) over w - time) as seconds
+      from samples window w as (partition by tag order by time))
+where quality <> 'Good' and status <> 'BadShutdown'
 group by tag, status order by first""",
     ),
 )

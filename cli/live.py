@@ -103,6 +103,10 @@ class LiveReader:
             _number(process, "commit_max_ms"),
         )
 
+    def is_collecting_since(self, time_us: int) -> bool:
+        """True when a collecting process that started after ``time_us`` has committed something."""
+        return _whole(self._reader.health().get("process", {}), "started_us") >= time_us
+
     def close(self) -> None:
         """Close the store."""
         self._reader.close()

@@ -45,7 +45,8 @@ class Screen:
     def draw(self, view: LiveView, elapsed_s: float, total_s: float) -> Text:
         """Everything, no wider and no higher than the terminal."""
         width, height = self._console.size.width, self._console.size.height - MARGIN_LINES
-        foot = [self._source(source, width) for source in view.sources] + self._totals(view, width)
+        foot = [self._source(source, width) for source in view.sources]
+        foot.append(self._totals(view, width))
         head = [self._head(elapsed_s, total_s, width)]
         columns = max(1, width // BLOCK_WIDTH)
         room = max(height - len(head) - len(foot) - 3, 1)
@@ -80,7 +81,7 @@ class Screen:
         left = width - (named + UNITS + QUALITY + AGE + 4)
         trend = min(left, WIDEST_TREND) if left >= NARROWEST_TREND else 0
         head = [_both("tag", "value", named), " " * UNITS, *([_left("trend", trend)] if trend else [])]
-        head += [_left("quality", QUALITY), _right("age", AGE)]
+        head += [_left("quality", QUALITY), _right("age", AGE) if left >= 0 else ""]
         return [_cell(Text(" ".join(head), "dim"), width), *(self._tag(tag, named, trend, width) for tag in tags)]
 
     def _tag(self, tag: TagLine, named: int, trend: int, width: int) -> Text:
@@ -91,7 +92,9 @@ class Screen:
             parts[1:] = [(" " + _right(reason(tag), named + UNITS - len(tag.name)), style)]
         if trend:
             parts.append((" " + self._spark(tag.trend, trend), "cyan"))
-        parts += [(" " + _left(tag.severity.label, QUALITY), style), (" " + _right(age(tag.age_s), AGE), "dim")]
+        parts += [(" " + _left(tag.severity.label, QUALITY), style)]
+        if width >= named + UNITS + QUALITY + AGE + 4:
+            parts.append((" " + _right(age(tag.age_s), AGE), "dim"))
         return _cell(Text.assemble(*parts), width)
 
     def _spark(self, trend: FloatArray, width: int) -> str:
@@ -106,29 +109,38 @@ class Screen:
 
     @staticmethod
     def _source(source: SourceLine, width: int) -> Text:
-        rate = _scan_rate(source)
-        bad = Text(f"{source.bad} bad", STYLE_OF[Severity.BAD] if source.bad else "dim")
+        bad = (f"{source.bad} bad", STYLE_OF[Severity.BAD] if source.bad else "dim")
         line = Text.assemble(
-            (_left(source.name, 8), "bold"), " ", (_left(source.state, 10), STATE_STYLE.get(source.state, "")), " ",
-            f"{rate:>13}  {source.latency_ms:6.1f} ms  {source.good:4d} good ", bad,
-        )  # fmt: skip
+            (_left(source.name, 8), "bold"),
+            " ",
+            (_left(source.state, 10), STATE_STYLE.get(source.state, "")),
+            f" {_scan_rate(source):>13}  {source.good} good  ",
+            bad,
+        )
         if source.errors:
             line.append(f"  {source.errors} errors", "bold red")
-        if width >= len(line) + len(source.url) + 2:
-            line.append(f"  {source.url}", "dim")
-        return line
+        return _with_more(line, [f"{source.latency_ms:.1f} ms", source.url], width)
 
     @staticmethod
-    def _totals(view: LiveView, width: int) -> list[Text]:
+    def _totals(view: LiveView, width: int) -> Text:
         rate = "" if view.values_per_s is None else f" ({view.values_per_s:.0f}/s)"
         ratio = "" if view.compression is None else f"{view.compression:.1f} : 1"
-        read = f"{view.samples_in:,} values read{rate}"
-        stored = f"{view.samples_stored:,} samples stored"
-        line = Text.assemble((_left("store", 8), "bold"), " ", read, ", ", stored, "  ", (ratio, "bold green"))
-        commits = f"  slowest commit {view.commit_max_ms:.0f} ms"
-        if width >= len(line) + len(commits):
-            line.append(commits, "dim")
-        return [line]
+        line = Text.assemble(
+            (_left("store", 8), "bold"),
+            " ",
+            (_left(ratio, 10), "bold green"),
+            f" {view.samples_in:,} values read{rate}, {view.samples_stored:,} stored",
+        )
+        return _with_more(line, [f"slowest commit {view.commit_max_ms:.0f} ms"], width)
+
+
+def _with_more(line: Text, more: Sequence[str], width: int) -> Text:
+    """``line`` with as much of ``more`` as there is room for."""
+    for text in more:
+        if len(line) + len(text) + 2 > width:
+            break
+        line.append(f"  {text}", "dim")
+    return line
 
 
 def plain_line(view: LiveView, elapsed_s: float, names: Sequence[str]) -> str:

@@ -1,0 +1,131 @@
+"""``historian demo`` as a person runs it: it shows values, answers queries, and leaves nothing running or behind."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from storage.reader import StoreReader
+
+POSIX_ONLY = pytest.mark.skipif(sys.platform == "win32", reason="signals of other processes are a POSIX thing")
+END_S = 45
+
+
+def until(condition, timeout_s=END_S):
+    end = time.monotonic() + timeout_s
+    while not (result := condition()):
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)
+    return result
+
+
+@pytest.fixture
+def temporary(tmp_path):
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def demo(tmp_path, temporary):
+    """Start a demo whose temporary folders are in ``temporary``; it is ended with the test, whatever happens."""
+    environment = {**os.environ, "TMPDIR": str(temporary), "TEMP": str(temporary), "PYTHONUNBUFFERED": "1"}
+    with contextlib.ExitStack() as stack:
+
+        def start(*arguments):
+            process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "cli", "demo", *map(str, arguments)],
+                cwd=tmp_path,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                encoding="utf-8",
+                start_new_session=True,
+            )
+            stack.enter_context(process)
+            stack.callback(process.kill)
+            return process
+
+        yield start
+
+
+def parts(process):
+    """The servers and the collector of a demo, while it runs."""
+    return psutil.Process(process.pid).children(recursive=True)
+
+
+def running(processes):
+    return [each for each in processes if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
+
+
+def test_a_demo_shows_values_and_answers_and_cleans_up(demo, temporary):
+    process = demo("--seconds", 4)
+    shown, said = process.communicate(timeout=END_S)
+    assert process.returncode == 0, said
+    assert "boiler connected" in shown
+    assert "mixer connected" in shown
+    assert "values read" in shown
+    assert "BATCH.STATE" in shown
+    assert "stopped in order" in shown
+    assert "FIC101.PV" in shown.partition("average\n")[2]  # the result of the first query
+    assert "filling" in shown.partition("degC  step")[2]
+    assert "Traceback" not in shown + said
+    assert "historian init" in shown
+    assert list(temporary.iterdir()) == []
+
+
+@POSIX_ONLY
+def test_ctrl_c_ends_early_with_the_queries_and_a_folder_given_stays(demo, tmp_path):
+    process = demo("--seconds", 600, "--dir", "plant")
+    for text in process.stdout:
+        if "values read" in text:
+            break
+    children = parts(process)
+    assert len(children) == 3
+    process.send_signal(signal.SIGINT)
+    shown, said = process.communicate(timeout=END_S)
+    assert process.returncode == 0, said
+    assert "stopped in order" in shown
+    assert "nothing is made up" in shown
+    assert "plant" in shown.partition("stay in")[2]
+    assert running(children) == []
+    assert (tmp_path / "plant" / "historian.toml").is_file()
+    with closing_reader(tmp_path / "plant" / "store") as reader:
+        assert reader.statistics().tags == 44
+        assert not reader.statistics().run_open
+
+
+def closing_reader(store):
+    return contextlib.closing(StoreReader.open(store))
+
+
+@POSIX_ONLY
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_nothing_outlives_a_demo_that_was_killed(demo, tmp_path, number):
+    process = demo("--seconds", 600, "--dir", tmp_path / "plant")
+    for text in process.stdout:
+        if "values read" in text:
+            break
+    children = parts(process)
+    assert len(children) == 3
+    process.send_signal(number)
+    until(lambda: not running(children))
+    assert process.wait(END_S) == (-number if number == signal.SIGKILL else 128 + number)
+    with closing_reader(tmp_path / "plant" / "store") as reader:
+        assert not reader.statistics().run_open  # the collector stopped in order all the same
+
+
+def test_a_folder_with_a_configuration_of_its_own_is_left_alone(demo, tmp_path):
+    (tmp_path / "historian.toml").write_text("# mine\n", encoding="utf-8")
+    process = demo("--dir", tmp_path)
+    shown, said = process.communicate(timeout=END_S)
+    assert process.returncode == 2
+    assert "historian.toml of its own" in said
+    assert shown == ""
+    assert (tmp_path / "historian.toml").read_text(encoding="utf-8") == "# mine\n"

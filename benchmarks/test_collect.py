@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import json
 import signal
@@ -16,8 +17,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from collectors.driver import Reading
+from collectors.health import SourceHealth
+from collectors.runner import SourceRunner, run_sources
+from collectors.schedule import SystemTimer
 from collectors.simulator.plant import SimulatedServer
 from historian.config.settings import Configuration, StoreSettings
+from historian.model.clock import SystemClock
 from historian.model.error_bound import ErrorBound
 from historian.model.samples import Samples
 from historian.model.scan import Scan, ScanGroup
@@ -31,6 +37,7 @@ TAGS = 5_000
 TARGET_SAMPLES_PER_S = 300_000
 TARGET_VALUES_PER_S = 20_000
 TARGET_MEMORY_MB = 150
+TARGET_LATENESS_MS = 20
 SECOND_US = 1_000_000
 
 
@@ -136,3 +143,79 @@ def test_end_to_end_from_the_load_simulator(benchmark, tmp_path: Path, tags: int
     print(f"\n{tags:,} tags a second, target {TARGET_VALUES_PER_S:,} values/s, {TARGET_MEMORY_MB} MB at 5,000 tags:")
     print(json.dumps(figures))
     assert process["samples_in"] == source["scans"] * tags, "every value read is accounted for"
+
+
+class IdleDriver:
+    """Answers at once: what is measured is the schedule."""
+
+    async def connect(self) -> None:
+        """There is nothing to connect to."""
+
+    async def resolve(self, groups) -> dict[str, object]:
+        """No types to tell."""
+        return {}
+
+    async def plan(self, group) -> object:
+        """No requests to prepare."""
+        return object()
+
+    async def read(self, group, plan) -> Reading:
+        """One value a lane, now."""
+        count = len(group.tags)
+        now_us = SystemClock().wall_us()
+        return Reading(np.full(count, now_us), np.zeros(count), np.zeros(count, np.uint32))
+
+    async def close(self) -> None:
+        """There is nothing to close."""
+
+
+class LatenessSink:
+    """Notes how far after its place on the grid each scan was read."""
+
+    def __init__(self, rate_us: int) -> None:
+        self.rate_us = rate_us
+        self.lateness_us: list[int] = []
+
+    def accept(self, scan: Scan) -> None:
+        """The grid lies on whole multiples of the rate since 1970."""
+        self.lateness_us.append(int(scan.time_us[0]) % self.rate_us)
+
+    def types_resolved(self, types) -> None:
+        """Not measured."""
+
+    def event(self, kind: str, object_: str, text: str) -> None:
+        """Not measured."""
+
+
+async def scan_on_the_grid(scans: int, rate_us: int) -> list[int]:
+    """Lateness of so many scans, by the system's clocks."""
+    group = ScanGroup(
+        0, "s", "fast", rate_us, 0, tuple(Tag(f"T{number}", "s", "hr:0", "fast") for number in range(100))
+    )
+    sink = LatenessSink(rate_us)
+    timer = SystemTimer(SystemClock())
+    runner = SourceRunner(
+        "s", (group,), make_driver=IdleDriver, sink=sink, timer=timer, health=SourceHealth("idle", "")
+    )
+    stop = asyncio.Event()
+    running = asyncio.create_task(run_sources([runner], stop, timer))
+    while len(sink.lateness_us) < scans:
+        await asyncio.sleep(rate_us / SECOND_US)
+    stop.set()
+    await running
+    return sink.lateness_us
+
+
+def test_scans_keep_to_the_grid(benchmark) -> None:
+    """A thousand scans at 50 Hz: the last ones start as near to the grid as the first."""
+    scans, rate_us = (50 if benchmark.disabled else 1_000), 20_000
+    lateness_us = benchmark.pedantic(lambda: asyncio.run(scan_on_the_grid(scans, rate_us)), rounds=1)
+    figures = {
+        "scans": len(lateness_us),
+        "median_ms": float(np.median(lateness_us)) / 1000,
+        "p99_ms": float(np.percentile(lateness_us, 99)) / 1000,
+        "median_of_last_hundred_ms": float(np.median(lateness_us[-100:])) / 1000,
+    }
+    benchmark.extra_info.update(figures)
+    print(f"\nlateness against the grid, limit {TARGET_LATENESS_MS} ms: {json.dumps(figures)}")
+    assert len(lateness_us) >= scans

@@ -77,7 +77,9 @@ class Tag:
 
     @property
     def is_step(self) -> bool:
-        """True when the value holds until the next sample: as configured, else by its type."""
+        """True when the value holds until the next sample: as configured, else by its type.  Text always does."""
+        if self.value_type is ValueType.TEXT:
+            return True
         if self.step is not None:
             return self.step
         return self.enumeration is not None or (self.value_type is not None and self.value_type.is_discrete)

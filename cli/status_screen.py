@@ -13,16 +13,24 @@ from rich.text import Text
 
 Figures = dict[str, Any]
 
+PIPE_WIDTH: Final = 120
+
 _STATE_STYLES: Final = {"connected": "green", "connecting": "yellow", "failed": "red"}
 _UNITS: Final = ((86_400.0, "d"), (3_600.0, "h"), (60.0, "min"), (1.0, "s"))
 
 
 def show(report: Figures) -> None:
     """Write the report to stdout."""
-    console = Console(highlight=False, soft_wrap=False)
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        # A file or a pipe has no width of its own.
+        console.width = PIPE_WIDTH
     console.print(headline(report))
     if report["sources"]:
         console.print(_sources(report))
+        for trouble in _troubles(report):
+            console.print(trouble)
+        console.print()
     console.print(_store(report))
 
 
@@ -51,13 +59,11 @@ def _sources(report: Figures) -> Table:
     live = report["collecting"]["state"] == "yes"
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in ("source", "state", "last good scan"):
-        table.add_column(name)
-    for name in ("points", "good", "bad", "scans", "overruns", "errors", "reconnects", "latency", "longest"):
-        table.add_column(name, justify="right")
+        table.add_column(name, overflow="fold")
+    for name in ("good", "bad", "scans", "overruns", "errors", "latency"):
+        table.add_column(name, justify="right", no_wrap=True)
     for name, figures in report["sources"].items():
         table.add_row(*_source_cells(name, figures, live=live))
-        if figures.get("last_error"):
-            table.add_row("", Text(str(figures["last_error"]), "dim"))
     return table
 
 
@@ -65,16 +71,21 @@ def _source_cells(name: str, figures: Figures, *, live: bool) -> list[Text | str
     state = str(figures.get("state", ""))
     # What a process that is gone said last must not look like what is so now.
     shown = Text(state, _STATE_STYLES.get(state, "")) if live else Text(f"was {state}" if state else "", "dim")
-    counts = [count(figures.get(key)) for key in ("points", "good", "bad", "scans", "overruns", "errors", "reconnects")]
-    times = [milliseconds(figures.get(key)) for key in ("latency_ms", "latency_max_ms")]
-    return [name, shown, _ago(figures.get("last_good")), *counts, *times]
+    counts = [count(figures.get(key)) for key in ("good", "bad", "scans", "overruns", "errors")]
+    return [name, shown, _ago(figures.get("last_good")), *counts, milliseconds(figures.get("latency_ms"))]
+
+
+def _troubles(report: Figures) -> list[Text]:
+    """The last error of each source that had one."""
+    errors = {name: figures.get("last_error") for name, figures in report["sources"].items()}
+    return [Text(f"{name}: last error: {error}", "dim") for name, error in errors.items() if error]
 
 
 def _store(report: Figures) -> Table:
     store = report["store"]
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="dim")
-    table.add_column()
+    table.add_column(overflow="fold")
     for name, value in _store_rows(store):
         table.add_row(name, value)
     return table

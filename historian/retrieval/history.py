@@ -14,17 +14,30 @@ from typing import Final
 import duckdb
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from historian.retrieval.connection import connect
+from historian.retrieval.connection import connect, quoted
 from historian.retrieval.query import Answer, ask
 from historian.retrieval.tag_selection import select_tags
 from historian.retrieval.time_range import TimeRange, format_time
+from storage.arrays import column, column_of, numpy_of
+from storage.columns import INT_TYPE, TIME_TYPE
 from storage.reader import StoreReader, StoreSnapshot
 
 FIRST_US: Final = -62_135_596_800_000_000
 LAST_US: Final = 253_402_300_799_000_000
 """The years 1 and 9999: before and after every sample."""
+
+LONG_SCHEMA: Final = pa.schema([
+    ("tag", pa.string()),
+    ("time", TIME_TYPE),
+    ("value", pa.float64()),
+    ("value_int", INT_TYPE),
+    ("value_text", pa.string()),
+    ("quality", pa.string()),
+    ("status", pa.string()),
+    ("units", pa.string()),
+])
+"""Samples in long form."""
 
 EVER: Final = TimeRange(FIRST_US, LAST_US)
 
@@ -34,7 +47,7 @@ _SAMPLES: Final = f"""
 select {_COLUMNS}
 from samples s join _versions v on s.tag = v.tag
      and (v.since is null or s.time >= v.since) and (v.until is null or s.time < v.until)
-where s.time >= '{{start}}' and s.time < '{{end}}'
+where s.time >= '{{start}}' and s.time < '{{end}}' {{only}}
 order by v.place, s.time"""  # noqa: S608 - constants and times made from numbers
 
 
@@ -69,10 +82,9 @@ def open_scope(
 
 def narrowed(snapshot: StoreSnapshot, tags: Sequence[str], time_range: TimeRange) -> StoreSnapshot:
     """``snapshot`` with these tags alone, in this order, and without the files that cannot hold their samples."""
-    names = snapshot.tags.column("tag")
-    rows = pc.index_in(pa.array(tags, pa.string()), value_set=names.combine_chunks())
-    chosen = snapshot.tags.take(rows)
-    numbers = np.sort(chosen.column("tag_id").to_numpy())
+    rows = {tag: row for row, tag in enumerate(snapshot.tags.column("tag").to_pylist())}
+    chosen = snapshot.tags.take(column(np.array([rows[tag] for tag in tags], np.int64), pa.int64()))
+    numbers = np.sort(numpy_of(chosen.column("tag_id"), np.int32))
     files = tuple(
         file
         for file in snapshot.files
@@ -80,25 +92,39 @@ def narrowed(snapshot: StoreSnapshot, tags: Sequence[str], time_range: TimeRange
         and file.last_us >= time_range.start_us
         and np.searchsorted(numbers, file.first_tag) < np.searchsorted(numbers, file.last_tag, side="right")
     )
-    current = snapshot.current.filter(pc.is_in(snapshot.current.column("tag_id"), value_set=pa.array(numbers)))
+    kept = np.flatnonzero(np.isin(numpy_of(snapshot.current.column("tag_id"), np.int32), numbers))
+    current = snapshot.current.take(column(kept, pa.int64()))
     return replace(snapshot, tags=chosen, files=files, current=current)
 
 
 def _versions(versions: pa.Table, tags: Sequence[str]) -> pa.Table:
     """Units of each tag by time: columns tag, place (in ``tags``), units, since, until (null: for ever)."""
-    place = pc.index_in(versions.column("tag"), value_set=pa.array(tags, pa.string()))
-    chosen = versions.append_column("place", place).filter(pc.is_valid(place))
+    places = {tag: place for place, tag in enumerate(tags)}
+    names = versions.column("tag").to_pylist()
+    rows = np.array([row for row, name in enumerate(names) if name in places], np.int64)
+    chosen = versions.take(column(rows, pa.int64()))
     # Samples from before the first version (imported ones) have its units too.
-    first = pc.equal(chosen.column("version"), 1)
-    since = pc.if_else(first, pa.scalar(None, chosen.schema.field("valid_from").type), chosen.column("valid_from"))
-    columns = {name: chosen.column(name) for name in ("tag", "place", "units")}
-    return pa.table({**columns, "since": since, "until": chosen.column("valid_to")})
+    since = numpy_of(chosen.column("valid_from"), np.int64)
+    first = numpy_of(chosen.column("version"), np.int32) == 1
+    columns = [
+        chosen.column("tag"),
+        column_of([places[names[row]] for row in rows], pa.int32()),
+        chosen.column("units"),
+        column(since, TIME_TYPE, missing=first),
+        chosen.column("valid_to"),
+    ]
+    return pa.Table.from_arrays(columns, names=["tag", "place", "units", "since", "until"])
 
 
-def samples_in(scope: Scope, time_range: TimeRange | None = None) -> Answer:
+def samples_in(scope: Scope) -> Answer:
     """The scope's samples as tag, time, value, value_int, value_text, quality, status, units; by tag and time."""
-    span = time_range or scope.time_range
-    return ask(scope.connection, _SAMPLES.format(start=sql_time(span.start_us), end=sql_time(span.end_us)))
+    return ask(scope.connection, samples_sql(scope.time_range))
+
+
+def samples_sql(span: TimeRange, tags: Sequence[str] | None = None) -> str:
+    """The query for the samples in ``span`` of all the scope's tags, or of ``tags`` among them."""
+    only = "" if tags is None else f"and s.tag in ({', '.join(map(quoted, tags))})"
+    return _SAMPLES.format(start=sql_time(span.start_us), end=sql_time(span.end_us), only=only)
 
 
 def sql_time(time_us: int) -> str:

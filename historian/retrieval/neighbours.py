@@ -172,5 +172,5 @@ def _newest(points: pa.Table, before_us: int) -> pa.Table:
     earlier = _rows_where(points, numpy_of(points.column("time_us"), np.int64) < before_us)
     place = numpy_of(earlier.column("place"), np.int32)
     order = np.lexsort((numpy_of(earlier.column("time_us"), np.int64), place))
-    is_last = np.append(np.diff(place[order]) != 0, [True] * min(len(order), 1))
+    is_last = np.concatenate([np.diff(place[order]) != 0, np.ones(min(len(order), 1), np.bool_)])
     return earlier.take(column(order[is_last], pa.int64()))

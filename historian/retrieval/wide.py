@@ -63,7 +63,7 @@ def wide_schema(columns: Sequence[WideColumn]) -> pa.Schema:
 def read_wide(scope: Scope, columns: Sequence[WideColumn], grid: Grid) -> Iterator[pa.RecordBatch]:
     """Batches of ``time`` and a column for each of ``columns``, which are the scope's tags in their order."""
     reducer = Reducer(scope, columns)
-    ends = _data_ends(scope)
+    ends = data_ends(scope)
     rows = max(1, min(MAX_ROWS, CELLS // max(len(columns), 1)))
     schema = wide_schema(columns)
     for first in range(0, grid.rows, rows):
@@ -73,7 +73,7 @@ def read_wide(scope: Scope, columns: Sequence[WideColumn], grid: Grid) -> Iterat
         yield pa.RecordBatch.from_arrays([column(part.times, TIME_TYPE), *arrays], schema=schema)
 
 
-def _data_ends(scope: Scope) -> dict[int, int]:
+def data_ends(scope: Scope) -> dict[int, int]:
     """By tag_id, the last time its source answered, microseconds."""
     scans = scope.current.column("last_scan")
     known = present(scans)
@@ -119,5 +119,5 @@ def grid_over(scope: Scope, step_us: int, start_us: int | None, end_us: int) -> 
     if first_us is None or last_us is None:
         return Grid(end_us, step_us, 0)
     begin_us = first_us // step_us * step_us if start_us is None else start_us
-    known_us = max(last_us, *_data_ends(scope).values(), 0) + 1
+    known_us = max(last_us, *data_ends(scope).values(), 0) + 1
     return Grid(begin_us, step_us, max(-(-(min(end_us, known_us) - begin_us) // step_us), 0))

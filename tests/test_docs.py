@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import subprocess
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -79,14 +80,22 @@ SHELLS = ("sh", "bash", "shell", "console", "bat")
 
 def shown_commands(page: str) -> list[list[str]]:
     """The arguments of every ``historian`` in the shell blocks of a page."""
-    lines = [
-        line.removeprefix("$ ")
-        for block in markdown.blocks(ROOT / page)
-        if block.language in SHELLS
-        for line in block.text.replace("\\\n", " ").splitlines()
-    ]
-    words = [shlex.split(line, comments=True, posix=not line.startswith(("C:", "nssm"))) for line in lines]
-    return [_until_redirected(line[place + 1 :]) for line in words if (place := _historian_at(line)) is not None]
+    blocks = (block.text for block in markdown.blocks(ROOT / page) if block.language in SHELLS)
+    lines = [words for text in blocks for words in _split_lines(text.replace("\\\n", " "))]
+    return [_until_redirected(words[place + 1 :]) for words in lines if (place := _historian_at(words)) is not None]
+
+
+def _split_lines(text: str) -> Iterator[list[str]]:
+    """The words of each line as a shell splits them; quotes may go over several lines."""
+    line = ""
+    for part in text.splitlines():
+        line += part.removeprefix("$ ") + "\n"
+        try:
+            yield shlex.split(line, comments=True, posix="C:\\" not in line)
+        except ValueError:  # a quote that is still open
+            continue
+        line = ""
+    assert not line, f"a quote is never closed: {line}"
 
 
 def _historian_at(words: list[str]) -> int | None:

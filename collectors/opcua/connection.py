@@ -20,7 +20,7 @@ from asyncua.client.client import Client
 from asyncua.client.ua_client import UaClientState
 from asyncua.ua.uaerrors import UaStatusCodeError
 
-from collectors.opcua.failures import TOO_LARGE, describe, log, refused, unavailable
+from collectors.opcua.failures import CONNECT, TOO_LARGE, describe, log, refused, unavailable
 from historian.config.settings import OpcUaSource
 
 DEFAULT_PORT: Final = 4840
@@ -101,7 +101,7 @@ class Connection:
         except Exception as error:
             # The boundary to the library: whatever it makes of a server's rubbish (AssertionError, KeyError,
             # struct.error ...), the source is not available.
-            raise unavailable(self._source, "connect to", error) from error
+            raise unavailable(self._source, CONNECT, error) from error
         self._watch_renewal()
 
     async def read(self, parameters: ua.ReadParameters) -> list[Answer]:

@@ -17,7 +17,7 @@ from asyncua.ua.attribute_ids import AttributeIds
 from collectors.driver import Reading, ReadPlan
 from collectors.opcua.connection import Answer, Connection, OperationLimits
 from collectors.opcua.credentials import read_password
-from collectors.opcua.failures import log, unavailable
+from collectors.opcua.failures import CONNECT, log, unavailable
 from collectors.opcua.nodes import NodeFinder, learn_server
 from collectors.opcua.requests import Batch, batch_of, read_batches
 from collectors.opcua.types import value_types
@@ -75,7 +75,7 @@ class OpcUaDriver:
                 self._compare_clocks(await learn_server(connection))
         except TimeoutError as error:
             await connection.close()
-            raise unavailable(self._source, "connect to", error) from error
+            raise unavailable(self._source, CONNECT, error) from error
         except BaseException:
             # Cancellation too must not leave a socket or a task.
             await connection.close()

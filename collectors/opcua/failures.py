@@ -23,6 +23,9 @@ from historian.model.status import (
     status_name,
 )
 
+CONNECT: Final = "connect to"
+"""What was being done when a refusal means that the user is wrong; later it is about something else."""
+
 log: Final = logging.getLogger("historian.collectors.opcua")
 
 TOO_LARGE: Final = frozenset(
@@ -88,7 +91,11 @@ def refused(error: Exception) -> RequestRefusedError | None:
 
 def unavailable(source: OpcUaSource, doing: str, error: BaseException) -> SourceUnavailableError:
     """``error`` as one for the person at the keyboard: what could not be done, why, and the remedy."""
-    reason, status = _reason(source, error)
+    code = error.code if isinstance(error, UaStatusCodeError) else None
+    if doing == CONNECT and code in _WRONG_USER:
+        reason, status = _wrong_user(source, code), BAD_CONFIGURATION_ERROR
+    else:
+        reason, status = _reason(source, error)
     return SourceUnavailableError(f"cannot {doing} source {source.name!r} at {source.url}: {reason}", status)
 
 
@@ -99,7 +106,8 @@ def _reason(source: OpcUaSource, error: BaseException) -> tuple[str, int]:
             limit_s = source.timeout_us / 1e6
             return f"no answer within {limit_s:g} s; is the server busy, or its timeout too short?", BAD_TIMEOUT
         case UaStatusCodeError() if error.code is not None:
-            return _reason_of_code(source, error.code)
+            status = BAD_TIMEOUT if error.code in _TIMED_OUT else BAD_NO_COMMUNICATION
+            return f"the server answered {status_name(error.code)}", status
         case ConnectionRefusedError():
             return "connection refused; does the server run, and is the port right?", BAD_NO_COMMUNICATION
         case OSError():
@@ -110,13 +118,10 @@ def _reason(source: OpcUaSource, error: BaseException) -> tuple[str, int]:
             return f"this is not how an OPC UA server answers: {describe(error)}", BAD_NO_COMMUNICATION
 
 
-def _reason_of_code(source: OpcUaSource, code: int) -> tuple[str, int]:
-    name = status_name(code)
-    if code in _WRONG_USER:
-        who = "without a user" if source.user is None else f"as user {source.user!r}"
-        remedy = "set user and password_env" if source.user is None else "check user and password"
-        return f"the server does not let us in {who} ({name}); {remedy}", BAD_CONFIGURATION_ERROR
-    return f"the server answered {name}", BAD_TIMEOUT if code in _TIMED_OUT else BAD_NO_COMMUNICATION
+def _wrong_user(source: OpcUaSource, code: int) -> str:
+    who = "without a user" if source.user is None else f"as user {source.user!r}"
+    remedy = "set user and password_env" if source.user is None else "check user and password"
+    return f"the server does not let us in {who} ({status_name(code)}); {remedy}"
 
 
 def describe(error: BaseException) -> str:

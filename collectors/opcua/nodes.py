@@ -14,7 +14,7 @@ from asyncua.ua.attribute_ids import AttributeIds
 from asyncua.ua.object_ids import ObjectIds
 
 from collectors.opcua.connection import REFERENCES_PER_NODE, Connection
-from collectors.opcua.failures import RequestRefusedError
+from collectors.opcua.failures import RequestRefusedError, log
 from collectors.opcua.requests import read_attribute, standard_node
 from collectors.opcua.values import microseconds
 from historian.config.opcua_address import BrowseName, BrowsePathAddress, NodeIdAddress
@@ -127,7 +127,11 @@ class NodeFinder:
         """All references of one node, of which ``answer`` brought the first."""
         references = list(answer.References or ())
         while answer.ContinuationPoint:
-            (answer,) = await self._connection.browse_next([answer.ContinuationPoint])
+            try:
+                (answer,) = await self._connection.browse_next([answer.ContinuationPoint])
+            except RequestRefusedError as refusal:
+                log.warning("a folder of %d nodes or more cannot be browsed to its end: %s", len(references), refusal)
+                break
             references += answer.References or ()
         return references
 

@@ -25,6 +25,11 @@ def noted_write(self, params):
     return true_write(self, params)
 
 
+def say(number: int) -> None:
+    sys.stdout.write(f"{number}\n")
+    sys.stdout.flush()
+
+
 def data_value(kind: str, value: object) -> ua.DataValue:
     answer = ua.DataValue(ua.Variant(value, getattr(ua.VariantType, kind)))
     answer.SourceTimestamp = answer.ServerTimestamp = datetime.utcnow()  # noqa: DTZ003 - what the library wants
@@ -58,7 +63,7 @@ def main() -> None:
         address, qualified = ua.NodeId(name, index), ua.QualifiedName(name, index)
         nodes[name] = server.nodes.objects.add_variable(address, qualified, value, getattr(ua.VariantType, kind))
     server.start()
-    print(server.bserver._server.sockets[0].getsockname()[1], flush=True)
+    say(server.bserver._server.sockets[0].getsockname()[1])
     for line in sys.stdin:
         command = json.loads(line)
         if "restore" in command:
@@ -73,7 +78,7 @@ def main() -> None:
             node.attributes[ua.AttributeIds.Value].value = refused
         elif "listen" in command:
             server.bserver.start() if command["listen"] else stop_listening(server)
-        print(sum(writer is not server.iserver.isession for writer in writers), flush=True)
+        say(sum(writer is not server.iserver.isession for writer in writers))
 
 
 try:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -219,3 +222,12 @@ def test_a_sample_that_is_not_newer_is_refused():
 
 def test_no_samples_store_nothing():
     assert SwingingDoor(lane_settings([Settings()])).push(LaneSamples.empty()) == []
+
+
+def test_the_worked_example_of_the_documentation_is_what_the_door_does():
+    page = Path(__file__).parents[3] / "docs" / "explanation" / "compression.md"
+    rows = re.findall(r"^\| (\d+) \| ([\d.]+) \|.*\| (yes)? ?\|$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    samples = [Sample(int(second) * S, float(value)) for second, value, _ in rows]
+    assert len(samples) == 9
+    marked = [sample for sample, (_, _, mark) in zip(samples, rows, strict=True) if mark]
+    assert stored(samples, comp_dev=0.5) == marked

@@ -86,8 +86,8 @@ class Flusher:
         with self.turn, explained(self.database, "read the buffer"):
             batches = buffer.oldest(self.connection, MAX_FILE_ROWS)
             batches = [number for number in batches if number <= due[-1]]
-            tables = buffer.read(self.connection, batches)
-        return batches, archive.sort(concatenate(tables))
+            blobs = buffer.fetch(self.connection, batches)
+        return batches, archive.sort(concatenate(map(buffer.decode, blobs)))
 
     def _intend(self, table: pa.Table) -> tuple[int, str]:
         with self.turn, transaction(self.connection, self.database, "begin a file of the archive"):

@@ -22,7 +22,7 @@ from historian.model.commit import QuarantinedSample
 from storage import audit, buffer, catalogue, current, health, names, quarantine, schema, state, statistics, tags
 from storage.arrays import empty_table
 from storage.catalogue import ArchiveFile
-from storage.columns import complete, concatenate, to_batch
+from storage.columns import concatenate, to_batch
 from storage.database import connect_reader, explained, primary_code
 from storage.statistics import StoreStatistics
 
@@ -63,7 +63,7 @@ class _Raw:
 
     state: state.State
     batches: list[int]
-    fresh: list[tuple[int, pa.Table]]
+    fresh: list[tuple[int, bytes]]
     groups: list[tuple[int, bytes]]
     tags: pa.Table
     files: tuple[ArchiveFile, ...]
@@ -109,7 +109,7 @@ class StoreReader:
             raw = self._read(self._read_all)
             self._keep(raw)
             groups = current.merge([current.decode(blob) for _, blob in raw.groups])
-            pending = complete(pa.Table.from_batches([to_batch(current.pending(groups))]))
+            pending = pa.Table.from_batches([to_batch(current.pending(groups))])
             recent = concatenate([*(self._batches[number] for number in raw.batches), pending])
         newest = current.to_table(current.newest(groups))
         return StoreSnapshot(self._format_version, raw.tags, recent, newest, raw.files, raw.health, raw.audit[1])
@@ -123,7 +123,7 @@ class StoreReader:
         return _Raw(
             found,
             batches,
-            list(zip(fresh, buffer.read(link, fresh), strict=True)),
+            list(zip(fresh, buffer.fetch(link, fresh), strict=True)),
             current.read(link),
             self._tags[1] if self._tags[0] == found.tags_version else tags.read(link),
             self._files[1]
@@ -134,7 +134,8 @@ class StoreReader:
         )
 
     def _keep(self, raw: _Raw) -> None:
-        known = {**self._batches, **dict(raw.fresh)}
+        fresh = {number: buffer.decode(blob) for number, blob in raw.fresh}
+        known = {**self._batches, **fresh}
         self._batches = {number: known[number] for number in raw.batches}
         self._tags = (raw.state.tags_version, raw.tags)
         self._files = (raw.state.files_version, raw.files)

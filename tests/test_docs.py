@@ -10,6 +10,7 @@ from contextlib import closing
 from pathlib import Path
 
 import click
+import duckdb
 import pytest
 
 import historian as historian_package
@@ -154,9 +155,11 @@ def snapshot(plant) -> StoreSnapshot:
 
 def queries_shown(page: str) -> list[str]:
     """Every SELECT in the blocks of a page and in its ``historian sql`` lines."""
-    blocks = [block.text for block in markdown.blocks(ROOT / page) if block.language == "sql"]
-    texts = [text for block in blocks for text in block.split(";") if text.strip()]
-    return texts + [words[1] for words in shown_commands(page) if words[0] == "sql" and len(words) > 1]
+    texts = [one.query for text in markdown.texts(ROOT / page, "sql") for one in duckdb.extract_statements(text)]
+    for name, *arguments in shown_commands(page):
+        if name == "sql" and (query := command(name).make_context(name, arguments).params["query"]):
+            texts.append(query)
+    return texts
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if queries_shown(page)])

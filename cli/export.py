@@ -31,7 +31,13 @@ class _Result:
 
 
 @click.command()
-@click.option("--tags", "patterns", multiple=True, required=True, help="A tag or a pattern such as 'FIC*'; may be given several times.")
+@click.option(
+    "--tags",
+    "patterns",
+    multiple=True,
+    required=True,
+    help="A tag or a pattern such as 'FIC*'; may be given several times.",
+)
 @click.option("--start", help="First time: 2026-11-22, '2026-11-22 06:00', -8h, today.  [default: the first sample]")
 @click.option("--end", help="Time after the last.  [default: now]")
 @click.option("--output", type=click.Path(path_type=Path), required=True, help="The file to write, .parquet or .csv.")
@@ -42,7 +48,7 @@ class _Result:
 @store_option
 @config_option
 def export(
-    patterns: tuple[str, ...], start: str | None, end: str | None, output: Path, format_: str | None, wide: bool,  # noqa: FBT001 - click's way
+    patterns: tuple[str, ...], start: str | None, end: str | None, output: Path, format_: str | None, wide: bool,
     every: str | None, zone: tzinfo, store_path: Path | None, config_path: Path,
 ) -> None:  # fmt: skip
     """Write samples into a file: tag, time (UTC), value, value_int, value_text, quality, status, units.
@@ -73,7 +79,9 @@ def export(
 def _format(format_: str | None, output: Path) -> str:
     named = output.suffix.lower().removeprefix(".")
     if format_ is None and named not in FORMATS:
-        raise UsageError(f"cannot tell the format of {output}: wanted a name that ends in .parquet or .csv, or --format")
+        raise UsageError(
+            f"cannot tell the format of {output}: wanted a name that ends in .parquet or .csv, or --format"
+        )
     return format_ or named
 
 
@@ -95,8 +103,6 @@ def _step(every: str | None, *, wide: bool) -> int | None:
     if step_us <= 0:
         raise UsageError(f"cannot use --every: got {every}, wanted a duration longer than 0")
     return step_us
-'''
-''' if False else ...
 
 
 def _write(

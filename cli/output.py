@@ -143,7 +143,9 @@ class _refusing_types:  # noqa: N801 - used like a function
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         if isinstance(error, pa.ArrowNotImplementedError | pa.ArrowInvalid):
-            raise UsageError(f"cannot write Parquet: {error}; cast the column to another type, or use another format") from error
+            raise UsageError(
+                f"cannot write Parquet: {error}; cast the column to another type, or use another format"
+            ) from error
 
 
 WRITERS: Final[dict[str, Writer]] = {

@@ -30,9 +30,20 @@ _LITERAL: Final = re.compile(r"'([^']*)'")
 @click.command()
 @click.argument("query", required=False)
 @click.option("--file", "query_file", type=click.Path(path_type=Path), help="Read the query from a file.")
-@click.option("--format", "format_", type=click.Choice(FORMATS), help="How to write the result.  [default: table, or as --output ends]")
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(FORMATS),
+    help="How to write the result.  [default: table, or as --output ends]",
+)
 @click.option("--output", type=click.Path(path_type=Path), help="Write into a file; it is whole or not there.")
-@click.option("--max-rows", type=click.IntRange(min=0), default=DEFAULT_ROWS, show_default=True, help="Rows of a table; 0 for all.")
+@click.option(
+    "--max-rows",
+    type=click.IntRange(min=0),
+    default=DEFAULT_ROWS,
+    show_default=True,
+    help="Rows of a table; 0 for all.",
+)
 @tz_option
 @store_option
 @config_option

@@ -21,7 +21,14 @@ SOURCE: Final = "source/"
 
 
 @click.command()
-@click.option("--format", "format_", type=click.Choice(["table", "json"]), default="table", show_default=True, help="How to write it.")
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    show_default=True,
+    help="How to write it.",
+)
 @store_option
 @config_option
 def status(format_: str, store_path: Path | None, config_path: Path) -> None:
@@ -44,7 +51,11 @@ def make_report(folder: Path, health: dict[str, Figures], statistics: StoreStati
     return {
         "collecting": _collecting(health, statistics, now_us),
         "process": _with_times(process),
-        "sources": {name.removeprefix(SOURCE): _with_times(row) for name, row in sorted(health.items()) if name.startswith(SOURCE)},
+        "sources": {
+            name.removeprefix(SOURCE): _with_times(row)
+            for name, row in sorted(health.items())
+            if name.startswith(SOURCE)
+        },
         "store": _store(folder, statistics, process),
     }
 
@@ -61,7 +72,11 @@ def _collecting(health: dict[str, Figures], statistics: StoreStatistics, now_us:
         state = "no"
     else:
         state = "yes" if is_collecting(last_us, now_us) else "lost"
-    return {"state": state, "last_commit": _instant(last_us), "seconds_since": round((now_us - last_us) / 1e6, 3) if last_us else None}
+    return {
+        "state": state,
+        "last_commit": _instant(last_us),
+        "seconds_since": round((now_us - last_us) / 1e6, 3) if last_us else None,
+    }
 
 
 def _with_times(figures: Figures) -> Figures:

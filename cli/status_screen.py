@@ -41,11 +41,16 @@ def headline(report: Figures) -> Text:
     last = f"last commit {report['collecting']['last_commit']}, {age(since)} ago" if since is not None else ""
     if state == "yes":
         rate = process.get("rate_per_s")
-        words = [f"process {process['pid']}" if process.get("pid") else "", f"since {process.get('started')}" if process.get("started") else ""]
+        words = [
+            f"process {process['pid']}" if process.get("pid") else "",
+            f"since {process.get('started')}" if process.get("started") else "",
+        ]
         words.append(f"{quantity(rate)} values/s" if rate is not None else "")
         line = Text("Collecting", "bold green").append(": " + ", ".join([*filter(None, words), last]), "default")
     elif state == "lost":
-        line = Text("Not collecting", "bold red").append(f": the process ended without a word; {last}. The next start records the gap.", "default")
+        line = Text("Not collecting", "bold red").append(
+            f": the process ended without a word; {last}. The next start records the gap.", "default"
+        )
     elif state == "no":
         line = Text("Not collecting", "bold yellow").append(f": stopped in order; {last}", "default")
     else:
@@ -94,7 +99,11 @@ def _store(report: Figures) -> Table:
 def _store_rows(store: Figures) -> list[tuple[str, str]]:
     ratio, size = store["compression_ratio"], store["bytes_per_sample"]
     taken, kept = store["samples_in"], store["samples_stored"]
-    this_run = f"{count(taken)} in, {count(kept)} kept" + (f", ratio {ratio:.1f}" if ratio else "") if taken is not None else ""
+    this_run = (
+        f"{count(taken)} in, {count(kept)} kept" + (f", ratio {ratio:.1f}" if ratio else "")
+        if taken is not None
+        else ""
+    )
     rows = [
         ("store", store["path"]),
         ("this run" if taken is not None else "", this_run),

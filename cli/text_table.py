@@ -72,7 +72,9 @@ def _blocks(names: Sequence[str], columns: Sequence[Sequence[str]]) -> str:
     longest = max(map(display_width, names))
     rows = zip(*columns, strict=True)
     blocks = [
-        "\n".join(f"{_pad(name, longest, to_right=False)}  {value}".rstrip() for name, value in zip(names, row, strict=True))
+        "\n".join(
+            f"{_pad(name, longest, to_right=False)}  {value}".rstrip() for name, value in zip(names, row, strict=True)
+        )
         for row in rows
     ]
     return "\n\n".join(blocks)

@@ -27,11 +27,19 @@ MOST_TAGS: Final = 12
 
 @click.command()
 @click.argument("tags", nargs=-1, required=True, metavar="TAG...")
-@click.option("--start", default=DEFAULT_START, show_default=True, help="First time: 2026-11-22, '2026-11-22 06:00', -8h, today.")
+@click.option(
+    "--start", default=DEFAULT_START, show_default=True, help="First time: 2026-11-22, '2026-11-22 06:00', -8h, today."
+)
 @click.option("--end", help="Time after the last.  [default: now]")
-@click.option("--width", type=click.IntRange(min=20, max=10_000), help="Columns of the terminal, or pixels of the picture.")
-@click.option("--height", type=click.IntRange(min=8, max=10_000), help="Lines of the terminal, or pixels of the picture.")
-@click.option("--output", type=click.Path(path_type=Path), help="Write a picture: a file's name that ends in .png or .svg.")
+@click.option(
+    "--width", type=click.IntRange(min=20, max=10_000), help="Columns of the terminal, or pixels of the picture."
+)
+@click.option(
+    "--height", type=click.IntRange(min=8, max=10_000), help="Lines of the terminal, or pixels of the picture."
+)
+@click.option(
+    "--output", type=click.Path(path_type=Path), help="Write a picture: a file's name that ends in .png or .svg."
+)
 @tz_option
 @store_option
 @config_option
@@ -67,7 +75,9 @@ def trend(
 
 def _refuse_undrawable(scope: Scope) -> None:
     if len(scope.tags) > MOST_TAGS:
-        raise UsageError(f"cannot draw {len(scope.tags)} tags at once: wanted at most {MOST_TAGS}; name fewer, or a narrower pattern")
+        raise UsageError(
+            f"cannot draw {len(scope.tags)} tags at once: wanted at most {MOST_TAGS}; name fewer, or a narrower pattern"
+        )
     kinds = scope.metadata.column("value_type").to_pylist()
     texts = [tag for tag, kind in zip(scope.tags, kinds, strict=True) if kind == "text"]
     if texts:

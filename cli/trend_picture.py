@@ -63,9 +63,7 @@ def _panel(
     _legend(scene, lines, top, colours)
 
 
-def _grid(
-    scene: Scene, span: TimeRange, zone: tzinfo, place: tuple[float, float], limits: tuple[float, float]
-) -> None:
+def _grid(scene: Scene, span: TimeRange, zone: tzinfo, place: tuple[float, float], limits: tuple[float, float]) -> None:
     (top, bottom), (low, high) = place, limits
     right = scene.width - RIGHT
     ticks = value_ticks(low, high, max(int((bottom - top) / 30), 2))

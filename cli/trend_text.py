@@ -54,7 +54,10 @@ class Canvas:
     def row(self, number: int) -> str:
         """One row of letters, with their colours."""
         letters = zip(self.dots[number].tolist(), self.colour[number].tolist(), strict=True)
-        return "".join(click.style(chr(_BLANK + bits), fg=COLOURS[colour % len(COLOURS)]) if bits else " " for bits, colour in letters)
+        return "".join(
+            click.style(chr(_BLANK + bits), fg=COLOURS[colour % len(COLOURS)]) if bits else " "
+            for bits, colour in letters
+        )
 
 
 def panels(lines: Sequence[TrendLine], *, coloured: bool) -> list[list[TrendLine]]:
@@ -104,7 +107,10 @@ def _panel(
     canvas = Canvas(across, rows)
     for line in lines:
         _draw(canvas, line, span, (low, high), colours[line.tag])
-    drawn = [f"{labels.get(row, ''):>{margin}} {'┤' if row in labels else '│'}{canvas.row(row)}".rstrip() for row in range(rows)]
+    drawn = [
+        f"{labels.get(row, ''):>{margin}} {'┤' if row in labels else '│'}{canvas.row(row)}".rstrip()
+        for row in range(rows)
+    ]
     return "\n".join([" " * (margin + 1) + _legend(lines, colours), *drawn])
 
 

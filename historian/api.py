@@ -96,7 +96,7 @@ class Historian:
         if isinstance(moment, str):
             return parse_time(moment, now_us, self._zone)
         if moment.tzinfo is None:
-            raise UnusableValueError(repr(moment), "a datetime with a time zone, such as datetime.now(timezone.utc)")
+            raise UnusableValueError(repr(moment), "a datetime with a time zone, such as datetime.now(UTC)")
         return to_us(moment)
 
 

@@ -74,7 +74,7 @@ def _register(connection: duckdb.DuckDBPyConnection, name: str, table: pa.Table)
     connection.unregister(f"{name}_arrow")
 
 
-def _lock(connection: duckdb.DuckDBPyConnection, files: list[Path]) -> None:
+def _lock(connection: duckdb.DuckDBPyConnection, files: list[str]) -> None:
     """From here on the connection reads ``files`` and nothing else of this machine, and no setting can be changed.
 
     ``allowed_paths`` would let a COPY overwrite the very files it allows to be read; that no COPY gets here is what
@@ -82,7 +82,7 @@ def _lock(connection: duckdb.DuckDBPyConnection, files: list[Path]) -> None:
     """
     spill = Path(tempfile.gettempdir()) / f"historian-sql-{uuid4().hex}"
     connection.execute(f"set temp_directory = {quoted(str(spill))}")
-    connection.execute(f"set allowed_paths = [{', '.join(quoted(str(file)) for file in files)}]")
+    connection.execute(f"set allowed_paths = [{', '.join(quoted(file) for file in files)}]")
     connection.execute("set enable_external_access = false")
     connection.execute("set lock_configuration = true")
 

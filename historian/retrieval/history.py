@@ -27,16 +27,18 @@ FIRST_US: Final = -62_135_596_800_000_000
 LAST_US: Final = 253_402_300_799_000_000
 """The years 1 and 9999: before and after every sample."""
 
-LONG_SCHEMA: Final = pa.schema([
-    ("tag", pa.string()),
-    ("time", TIME_TYPE),
-    ("value", pa.float64()),
-    ("value_int", INT_TYPE),
-    ("value_text", pa.string()),
-    ("quality", pa.string()),
-    ("status", pa.string()),
-    ("units", pa.string()),
-])
+LONG_SCHEMA: Final = pa.schema(
+    [
+        ("tag", pa.string()),
+        ("time", TIME_TYPE),
+        ("value", pa.float64()),
+        ("value_int", INT_TYPE),
+        ("value_text", pa.string()),
+        ("quality", pa.string()),
+        ("status", pa.string()),
+        ("units", pa.string()),
+    ]
+)
 """Samples in long form."""
 
 EVER: Final = TimeRange(FIRST_US, LAST_US)

@@ -36,14 +36,16 @@ from (select place, s.time, epoch_us(s.time) as time_us, value, value_int, value
       where s.time >= '{start}' and s.time < '{end}' {only})
 group by place, cell"""
 
-_POINT: Final = pa.schema([
-    ("place", pa.int32()),
-    ("time_us", pa.int64()),
-    ("value", pa.float64()),
-    ("bad", pa.bool_()),
-    ("value_int", INT_TYPE),
-    ("value_text", pa.string()),
-])
+_POINT: Final = pa.schema(
+    [
+        ("place", pa.int32()),
+        ("time_us", pa.int64()),
+        ("value", pa.float64()),
+        ("bad", pa.bool_()),
+        ("value_int", INT_TYPE),
+        ("value_text", pa.string()),
+    ]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +139,11 @@ class Reducer:
         """The oldest (min) and newest (max) samples of each tag and ``cell``, columns as _POINT."""
         wanted = [f"arg_{one}_null({part}, time) as {one}_{part}" for one in which for part in self._parts]
         some = places is not None and len(places) < len(self._scope.tags)
-        only = f"and tag in ({', '.join(quoted(self._scope.tags[place]) for place in sorted(places or ()))})" if some else ""
+        only = (
+            f"and tag in ({', '.join(quoted(self._scope.tags[place]) for place in sorted(places or ()))})"
+            if some
+            else ""
+        )
         sql = _NEAREST.format(
             wanted=", ".join(wanted), cell=cell, start=sql_time(start_us), end=sql_time(end_us), only=only
         )

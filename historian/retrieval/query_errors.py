@@ -48,7 +48,9 @@ def _ours(text: str, lines_before: int, query: str) -> BaseException:
     if _INTERRUPTED.search(text):
         return KeyboardInterrupt()
     if _OUT_OF_MEMORY.search(text):
-        return QueryError(f"cannot answer: the query needs more memory than there is; ask for fewer samples at once.\n{text}")
+        return QueryError(
+            f"cannot answer: the query needs more memory than there is; ask for fewer samples at once.\n{text}"
+        )
     if _DAMAGED.search(text):
         return CorruptionError(f"cannot answer: a file of the archive is damaged. DuckDB says: {text}")
     if _MISSING.search(text):

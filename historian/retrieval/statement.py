@@ -40,7 +40,9 @@ def admit(connection: duckdb.DuckDBPyConnection, sql: str) -> Statement:
     explain, text = _without_explain(_without_end(sql))
     kinds = _kinds(connection, text, lines_before=0, query=text)
     if not kinds:
-        raise QueryError("cannot answer: there is no statement in the query, wanted one such as: select * from snapshot")
+        raise QueryError(
+            "cannot answer: there is no statement in the query, wanted one such as: select * from snapshot"
+        )
     _refuse_writing(kinds, text)
     wrapped = f"select * from (\n{text}\n) q"
     if _kinds(connection, wrapped, LINES_BEFORE, text) not in _READS:

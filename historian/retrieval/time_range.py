@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
 
 from historian.config.duration import parse_duration
@@ -18,7 +18,7 @@ from historian.errors import UnusableValueError, UsageError
 WANTED: Final = "a time such as 2026-11-22, '2026-11-22 06:00', 2026-11-22T06:00:00Z, -8h, today or now"
 
 _BACK: Final = re.compile(r"(?:now\s*)?-\s*(\S+)", re.IGNORECASE)
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
 
@@ -37,12 +37,12 @@ class TimeRange:
             )
 
 
-def parse_range(start: str, end: str, now_us: int, zone: tzinfo = timezone.utc) -> TimeRange:
+def parse_range(start: str, end: str, now_us: int, zone: tzinfo = UTC) -> TimeRange:
     """The range between two texts.  Raises UnusableValueError for a text that is no time, UsageError when start >= end."""
     return TimeRange(parse_time(start, now_us, zone), parse_time(end, now_us, zone))
 
 
-def parse_time(text: str, now_us: int, zone: tzinfo = timezone.utc) -> int:
+def parse_time(text: str, now_us: int, zone: tzinfo = UTC) -> int:
     """Microseconds since 1970 UTC of ``text``.
 
     A local time that comes twice (clocks go back) is the earlier one; one that never was (clocks go forward) is as far
@@ -76,7 +76,7 @@ def to_us(moment: datetime) -> int:
     return (moment - _EPOCH) // _MICROSECOND
 
 
-def format_time(time_us: int, zone: tzinfo = timezone.utc) -> str:
+def format_time(time_us: int, zone: tzinfo = UTC) -> str:
     """``2026-11-22T06:00:00Z``, with as much of a second as there is; the offset instead of Z in another zone."""
     moment = (_EPOCH + timedelta(microseconds=time_us)).astimezone(zone)
     digits = "auto" if time_us % 1000 else ("milliseconds" if time_us % 1_000_000 else "seconds")
@@ -86,7 +86,7 @@ def format_time(time_us: int, zone: tzinfo = timezone.utc) -> str:
 def find_zone(name: str) -> tzinfo:
     """The zone of an IANA name.  Raises UnusableValueError for an unknown one."""
     if name.upper() in {"UTC", "Z"}:
-        return timezone.utc
+        return UTC
     # Imported here, because UTC, which is almost always wanted, needs no database of zones.
     from zoneinfo import ZoneInfo, ZoneInfoNotFoundError  # noqa: PLC0415 - as above
 

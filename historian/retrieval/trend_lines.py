@@ -58,7 +58,9 @@ class TrendLine:
         """Smallest and largest value; None when nothing is drawn."""
         if not self.pieces:
             return None
-        return min(float(piece.value.min()) for piece in self.pieces), max(float(piece.value.max()) for piece in self.pieces)
+        return min(float(piece.value.min()) for piece in self.pieces), max(
+            float(piece.value.max()) for piece in self.pieces
+        )
 
 
 def read_trend(scope: Scope, span: TimeRange, columns: int) -> list[TrendLine]:
@@ -104,7 +106,11 @@ def _with_edges(
     """The points with those on the edges of the range: on the line there, or held as far as the value is known."""
     times, values, bad = inside
     if not np.isnan(edge[0]) and not (len(times) and times[0] == span.start_us):
-        times, values, bad = np.insert(times, 0, span.start_us), np.insert(values, 0, edge[0]), np.insert(bad, 0, values=False)
+        times, values, bad = (
+            np.insert(times, 0, span.start_us),
+            np.insert(values, 0, edge[0]),
+            np.insert(bad, 0, values=False),
+        )
     if not len(times) or bad[-1]:
         return times, values, bad
     end_us = span.end_us - 1 if not np.isnan(edge[1]) else min(known_us, span.end_us - 1)
@@ -121,8 +127,10 @@ def _pieces(times: Int64Array, values: FloatArray, bad: BoolArray) -> list[Piece
         if len(run) and not bad[run[0]]:
             until = run[-1] + 1
             held = until < len(times)
-            pieces.append(Piece(
-                np.append(times[run], times[until]) if held else times[run],
-                np.append(values[run], values[run[-1]]) if held else values[run],
-            ))
+            pieces.append(
+                Piece(
+                    np.append(times[run], times[until]) if held else times[run],
+                    np.append(values[run], values[run[-1]]) if held else values[run],
+                )
+            )
     return pieces

@@ -29,25 +29,27 @@ WHOLE_TYPES: Final = ("int16", "uint16", "int32", "uint32", "int64", "uint64")
 
 _TIME: Final = pa.timestamp("us", tz="UTC")
 
-SOURCES_SCHEMA: Final = pa.schema([
-    ("source", pa.string()),
-    ("protocol", pa.string()),
-    ("url", pa.string()),
-    ("state", pa.string()),
-    ("points", pa.int64()),
-    ("good", pa.int64()),
-    ("bad", pa.int64()),
-    ("scans", pa.int64()),
-    ("overruns", pa.int64()),
-    ("errors", pa.int64()),
-    ("reconnects", pa.int64()),
-    ("latency_ms", pa.float64()),
-    ("latency_max_ms", pa.float64()),
-    ("lateness_ms", pa.float64()),
-    ("last_good", _TIME),
-    ("last_error", pa.string()),
-    ("updated", _TIME),
-])
+SOURCES_SCHEMA: Final = pa.schema(
+    [
+        ("source", pa.string()),
+        ("protocol", pa.string()),
+        ("url", pa.string()),
+        ("state", pa.string()),
+        ("points", pa.int64()),
+        ("good", pa.int64()),
+        ("bad", pa.int64()),
+        ("scans", pa.int64()),
+        ("overruns", pa.int64()),
+        ("errors", pa.int64()),
+        ("reconnects", pa.int64()),
+        ("latency_ms", pa.float64()),
+        ("latency_max_ms", pa.float64()),
+        ("lateness_ms", pa.float64()),
+        ("last_good", _TIME),
+        ("last_error", pa.string()),
+        ("updated", _TIME),
+    ]
+)
 """One line a source; ``last_good`` and ``updated`` are null when there was none."""
 
 _SOURCE: Final = "source/"

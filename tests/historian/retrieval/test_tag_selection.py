@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import pytest
+
+from historian.errors import UsageError
+from historian.retrieval.tag_selection import select_tags
+
+KNOWN = ["FIC101.PV", "FIC101.SP", "FIC102.PV", "TIC205.PV", "odd[1]"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        (["FIC102.PV"], ["FIC102.PV"]),
+        (["FIC*"], ["FIC101.PV", "FIC101.SP", "FIC102.PV"]),
+        (["?IC*.PV"], ["FIC101.PV", "FIC102.PV", "TIC205.PV"]),
+        (["TIC*", "*.PV"], ["TIC205.PV", "FIC101.PV", "FIC102.PV"]),
+        (["[FT]IC*5.PV"], ["TIC205.PV"]),
+        (["odd[1]"], ["odd[1]"]),
+    ],
+)
+def test_names_and_patterns(wanted, expected):
+    assert select_tags(wanted, KNOWN) == expected
+
+
+@pytest.mark.parametrize(
+    ("wanted", "hint"),
+    [
+        ("FIC111.PV", "FIC101.PV"),
+        ("fic101.pv", "FIC101.PV"),
+        ("XYZ", "select tag from tags"),
+        ("fic*", "no tag matches"),
+    ],
+)
+def test_what_means_no_tag_is_refused_with_the_nearest(wanted, hint):
+    with pytest.raises(UsageError) as refused:
+        select_tags(["TIC205.PV", wanted], KNOWN)
+    assert hint in str(refused.value)
+
+
+def test_an_empty_store_says_so():
+    with pytest.raises(UsageError, match="no tags yet"):
+        select_tags(["*"], [])

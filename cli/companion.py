@@ -24,5 +24,6 @@ def interrupt_ourselves() -> None:
 
 
 if __name__ == "__main__":
+    sys.argv[0] = "historian"  # as which it names itself, in the store's lock for one
     when_starter_ends(interrupt_ourselves)
     main()

@@ -71,7 +71,7 @@ def demo(seconds: float, folder: Path | None, keep: bool) -> None:
         home = _prepare_folder(folder) if folder else _temporary_folder(stack, keep=keep)
         console.print("Starting a simulated plant: a boiler (Modbus TCP) and a mixer (OPC UA) ...")
         plant = stack.enter_context(Plant())
-        configuration = plant.write_configuration(home)
+        configuration = _write_configuration(plant, home)
         console.print(f"Configuration: {configuration} and tags.csv", soft_wrap=True)
         console.print(f"Collecting:    {program_name()} collect --config {configuration}", soft_wrap=True)
         console.print()
@@ -99,6 +99,13 @@ def _prepare_folder(folder: Path) -> Path:
     except OSError as error:
         raise UsageError(f"cannot run the demo in {folder}: {error.strerror}; give a folder that can be made") from None
     return folder
+
+
+def _write_configuration(plant: Plant, home: Path) -> Path:
+    try:
+        return plant.write_configuration(home)
+    except OSError as error:
+        raise UsageError(f"cannot write a configuration into {home}: {error.strerror}; give another folder") from None
 
 
 def _temporary_folder(stack: ExitStack, *, keep: bool) -> Path:
@@ -316,5 +323,5 @@ def program_name() -> str:
     script = Path(sys.argv[0]).absolute()
     for folder in script.parents[1:3]:
         if (folder / "run.py").is_file() and shutil.which("historian") is None:
-            return "python3 run.py historian"
+            return f"python3 {'run.py' if folder == Path.cwd() else folder / 'run.py'} historian"
     return "historian"

@@ -43,6 +43,11 @@ class Alarms:
     level_low: bool = False
     flame: bool = True
 
+    @property
+    def common(self) -> bool:
+        """The lamp that is lit by any of them."""
+        return self.level_high or self.level_low or not self.flame
+
 
 def _lag(value: float, target: float, time_constant_s: float, step_s: float) -> float:
     return value + (target - value) * min(step_s / time_constant_s, 1.0)

@@ -7,6 +7,7 @@ for each frame, ten times a second.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 
@@ -23,6 +24,7 @@ from historian.model.status import GOOD
 FRAMES: Final = 64
 FRAME_S: Final = 0.1
 NO_FRAME: Final = -1
+NODES_PER_FOLDER: Final = 100
 
 
 class Ring:
@@ -61,13 +63,17 @@ async def serve(port: int, nodes: int) -> None:
 
 async def _build(server: Server, nodes: int) -> None:
     index = await server.register_namespace(NAMESPACE_URI)
-    folder = await server.nodes.objects.add_folder(node_id("Load", index), f"{index}:Load")
+    load = await server.nodes.objects.add_folder(node_id("Load", index), f"{index}:Load")
     ring = Ring()
-    for number in range(nodes):
-        own_id = node_id(f"N{number}", index)
-        await folder.add_variable(own_id, f"{index}:N{number}", 0.0, ua.VariantType.Double)
+    # asyncua looks at all children of a folder to add one more, so no folder gets many.
+    for first in range(0, nodes, NODES_PER_FOLDER):
+        name = f"Load{first}"
+        folder = await load.add_folder(node_id(name, index), f"{index}:{name}")
+        for number in range(first, min(first + NODES_PER_FOLDER, nodes)):
+            own_id = node_id(f"N{number}", index)
+            await folder.add_variable(own_id, f"{index}:N{number}", 0.0, ua.VariantType.Double)
+            server.set_attribute_value_callback(own_id, _reading(ring, number), AttributeIds.Value)
 
-        def current(_node: ua.NodeId, _attribute: AttributeIds, offset: int = number) -> ua.DataValue:
-            return ring.value(offset)
 
-        server.set_attribute_value_callback(own_id, current, AttributeIds.Value)
+def _reading(ring: Ring, offset: int) -> Callable[[ua.NodeId, AttributeIds], ua.DataValue]:
+    return lambda _node, _attribute: ring.value(offset)

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Final, cast
 
 from pymodbus.constants import ExcCodes
@@ -44,10 +45,15 @@ class Image:
             self._write(point, measurements[point.name])
 
     def _write(self, point: Point, measurement: Measurement) -> None:
-        table, _, number = point.address.partition(":")
+        table, _, place = point.address.partition(":")
+        number, _, bit = place.partition(".")
         address = int(number)
         if table in self.bits:
             self.bits[table][address] = bool(measurement.value)
+            return
+        if bit:
+            others = self.words[table][address] & ~(1 << int(bit))
+            self.words[table][address] = others | bool(measurement.value) << int(bit)
             return
         words = _words(point, measurement)
         self.words[table][address : address + len(words)] = words
@@ -101,14 +107,23 @@ class BoilerDevice:
         return None
 
 
-def _port_of(server: ModbusTcpServer) -> int:
-    """The port a started server listens on, which it chose itself when told 0."""
-    listening = cast("asyncio.Server", server.transport)
-    return int(listening.sockets[0].getsockname()[1])
+@asynccontextmanager
+async def listening(image: Image, port: int) -> AsyncIterator[str]:
+    """Answer from ``image`` on loopback and give the URL; ``port`` 0 takes a free one.
+
+    Raises RuntimeError when the port is taken.
+    """
+    server = ModbusTcpServer(BoilerDevice(image).build(), address=(LOOPBACK, port))
+    await server.serve_forever(background=True)
+    try:
+        own_port = cast("asyncio.Server", server.transport).sockets[0].getsockname()[1]
+        yield f"tcp://{LOOPBACK}:{own_port}"
+    finally:
+        await server.shutdown()  # type: ignore[no-untyped-call]  # pymodbus leaves this one without types
 
 
 async def serve(port: int, seed: int, start_us: int | None) -> None:
-    """Serve on loopback until told to stop; ``port`` 0 takes a free one.  Raises RuntimeError when it is taken."""
+    """Serve the boiler in real time until told to stop."""
     pace = Pace(Process(seed), start_us or now_us())
     image = Image()
 
@@ -117,10 +132,6 @@ async def serve(port: int, seed: int, start_us: int | None) -> None:
 
     pace.catch_up(now_us())
     await show()
-    server = ModbusTcpServer(BoilerDevice(image).build(), address=(LOOPBACK, port))
-    await server.serve_forever(background=True)
-    try:
-        announce(f"tcp://{LOOPBACK}:{_port_of(server)}")
+    async with listening(image, port) as url:
+        announce(url)
         await run_beside(pace.run(show), wait_until_told())
-    finally:
-        await server.shutdown()  # type: ignore[no-untyped-call]  # pymodbus leaves this one without types

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -92,9 +94,12 @@ def port_of(server: Server) -> int:
     return server.bserver.port
 
 
-async def serve(port: int, seed: int, start_us: int | None) -> None:
-    """Serve on loopback until told to stop; ``port`` 0 takes a free one.  Raises OSError when it is taken."""
-    pace = Pace(Process(seed), start_us or now_us())
+@asynccontextmanager
+async def listening(pace: Pace, port: int) -> AsyncIterator[tuple[MixerServer, str]]:
+    """Serve what ``pace`` has come to on loopback; gives the nodes and the URL.  ``port`` 0 takes a free one.
+
+    Raises OSError when the port is taken.
+    """
     server = Server()
     await server.init()
     server.set_server_name("Plant simulator")
@@ -102,15 +107,22 @@ async def serve(port: int, seed: int, start_us: int | None) -> None:
     server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
     mixer = MixerServer(server)
     await mixer.build(pace)
-    pace.catch_up(now_us())
-    await mixer.show(pace)
-
-    async def show() -> None:
-        await mixer.show(pace)
-
     await server.start()
     try:
-        announce(f"opc.tcp://{LOOPBACK}:{port_of(server)}/plant")
-        await run_beside(pace.run(show), wait_until_told())
+        yield mixer, f"opc.tcp://{LOOPBACK}:{port_of(server)}/plant"
     finally:
         await server.stop()
+
+
+async def serve(port: int, seed: int, start_us: int | None) -> None:
+    """Serve the mixer in real time until told to stop."""
+    pace = Pace(Process(seed), start_us or now_us())
+    async with listening(pace, port) as (mixer, url):
+
+        async def show() -> None:
+            await mixer.show(pace)
+
+        pace.catch_up(now_us())
+        await show()
+        announce(url)
+        await run_beside(pace.run(show), wait_until_told())

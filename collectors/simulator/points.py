@@ -147,6 +147,7 @@ _BOILER_POINTS: Final = (
     _state("LSH102.ACT", "di:0", "bool", "drum level high", SWITCH),
     _state("LSL102.ACT", "di:1", "bool", "drum level low", SWITCH),
     _state("BS110.FLAME", "di:2", "bool", "burner flame", FLAME),
+    _state("UA113.ACT", "hr:131.3", "bool", "boiler, common alarm", SWITCH),
     _state("FIC101.MODE", "hr:130", "uint16", "feed water flow, controller mode", FEED_MODE),
     _held("FQ101.TOT", "ir:30", "uint16", "L", "feed counter, rolls over at 10000", span=(0, 9_999), scan_class=_SLOW),
     _held("FQ111.TOT", "ir:32", "bcd32:CDAB", "m3", "fuel gas counter", scale=0.1, scan_class=_SLOW),

@@ -97,6 +97,7 @@ def boiler_signals(boiler: Boiler) -> dict[str, Signal]:
         "LSH102.ACT": boiler.alarms.level_high,
         "LSL102.ACT": boiler.alarms.level_low,
         "BS110.FLAME": boiler.alarms.flame,
+        "UA113.ACT": boiler.alarms.common,
         "FIC101.MODE": int(boiler.feed_mode),
         "FQ101.TOT": boiler.totaliser,
         "FQ111.TOT": boiler.gas_volume,

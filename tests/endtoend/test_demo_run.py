@@ -97,7 +97,7 @@ def test_ctrl_c_ends_early_with_the_queries_and_a_folder_given_stays(demo, tmp_p
     assert running(children) == []
     assert (tmp_path / "plant" / "historian.toml").is_file()
     with closing_reader(tmp_path / "plant" / "store") as reader:
-        assert reader.statistics().tags == 44
+        assert reader.statistics().tags == 45
         assert not reader.statistics().run_open
 
 

@@ -72,7 +72,7 @@ def test_a_converter_of_so_many_bits_shows_only_its_own_steps(record, name):
 
 def test_every_analogue_signal_moves_and_every_state_changes(record):
     for point in POINTS:
-        if point.name not in ("BS110.FLAME", "LSL102.ACT"):  # rare by intention
+        if point.name not in ("BS110.FLAME", "LSL102.ACT", "LSH102.ACT", "UA113.ACT"):  # rare by intention
             assert len(set(column(record, point.name))) > 1, point.name
 
 

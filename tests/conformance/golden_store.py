@@ -1,0 +1,59 @@
+"""What is in the golden stores, and the script that makes one: ``python -m conformance.golden_store`` in ``tests``.
+
+A golden store is a store folder as a version of the format left it, kept for ever: later versions must read it.  One is
+made for each format version, once; a test compares those there are.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from conformance.store_data import SECOND, T0, Row, good, make_current, make_samples, make_tags
+from historian.model.commit import AuditEvent, Commit, QuarantinedSample
+from historian.model.status import BAD_NO_COMMUNICATION
+from historian.model.tag import ValueType
+from storage.schema import FORMAT_VERSION
+from storage.store import Store
+
+FOLDER: Final = Path(__file__).parent.parent / "storage" / "golden"
+
+ARCHIVED: Final[list[Row]] = [
+    good(1, 0, 1.5),
+    good(1, 1, -0.25),
+    (2, T0, None, BAD_NO_COMMUNICATION),
+    good(2, 1, 2**64 - 1),
+    good(3, 0, "open"),
+]
+BUFFERED: Final[list[Row]] = [good(1, 2, 3.0), good(3, 2, "größer")]
+HELD: Final[list[Row]] = [good(1, 3, 4.0), good(1, 4, 5.0)]
+REFUSED: Final = QuarantinedSample(2, T0 + 10**12, "7", 0, "in the future", T0)
+
+
+def make(folder: Path) -> None:
+    """A store whose run has not ended: a file, a buffer, held samples, versions, audit, health, a refused sample."""
+    tags = make_tags(3)
+    with Store.open(folder, create=True, command="golden") as store:
+        store.register_tags(tags, T0, "golden")
+        store.update_types({3: ValueType.TEXT}, T0)
+        store.register_tags([replace(tags[0], units="bar"), *tags[1:]], T0 + SECOND, "golden")
+        store.commit(Commit(T0 + SECOND, make_samples(ARCHIVED)))
+        store.flush(force=True)
+        known = [*HELD, BUFFERED[1], ARCHIVED[3]]
+        current = make_current(known, newest=[False, True, True, True], pending=[True, True, False, False])
+        event = AuditEvent(T0, "golden", "clock step", "clock", "0", "-5 s", "seen")
+        health = {"process": {"pid": 1, "version": "0.1.0"}}
+        store.commit(Commit(T0 + 5 * SECOND, make_samples(BUFFERED), {0: current}, [REFUSED], [event], health))
+
+
+if __name__ == "__main__":
+    archive = FOLDER / f"format_{FORMAT_VERSION}.zip"
+    if archive.exists():
+        sys.exit(f"{archive} is there already, and golden stores are never changed")
+    with tempfile.TemporaryDirectory() as work:
+        make(Path(work) / "store")
+        shutil.make_archive(str(archive.with_suffix("")), "zip", work)

@@ -192,10 +192,10 @@ def quiet_asyncua() -> None:
     """Keep asyncua's warnings and tracebacks, all of things that we report ourselves, off the terminal.
 
     Its level also keeps passwords out of every log, for at DEBUG it writes whole requests.  An application that has
-    set up asyncua's logger itself is left alone.
+    given asyncua's logger a handler of its own is left alone.
     """
     logger = logging.getLogger("asyncua")
-    if logger.level == logging.NOTSET and not logger.handlers:
-        logger.setLevel(logging.WARNING)
+    if not logger.handlers:
+        logger.setLevel(max(logger.level, logging.WARNING))
         logger.addHandler(_Forward())
         logger.propagate = False

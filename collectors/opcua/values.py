@@ -56,8 +56,8 @@ class Columns:
 
     def fill(self, lanes: IndexArray, answers: Sequence[Answer], arrival_us: int) -> None:
         """Put in one answer: ``answers`` of ``lanes`` (intp[m]), complete at ``arrival_us``."""
-        # Comprehensions over the values: each is an object of its own in the library's answer.  They cost 5 % of what
-        # decoding has cost before.
+        # Comprehensions over the values, for each is an object of its own in the library's answer; all of this method
+        # costs less than a tenth of what decoding has cost before.
         raw = [answer.Value.Value for answer in answers]
         status = np.fromiter((answer.StatusCode.value for answer in answers), np.uint32, len(answers))
         value, exact, text = _columns(raw, status)

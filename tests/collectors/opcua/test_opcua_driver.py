@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import time
 import uuid
@@ -15,10 +16,11 @@ import pytest
 from asyncua import ua
 
 from collectors.driver import Reading
+from collectors.opcua import connection
 from collectors.opcua.connection import Connection
 from collectors.opcua.driver import OpcUaDriver
 from collectors.opcua.values import BAD_NO_VALUE
-from conformance.collector_suite import SLACK_S, group_of
+from conformance.collector_suite import SLACK_S, eventually, group_of
 from conformance.opcua_servers import OTHER, OTHER_URI, PLANT, PLANT_URI, USERS, AsyncuaServer, tag_at
 from historian.config.settings import OpcUaSource
 from historian.errors import SourceUnavailableError
@@ -435,3 +437,34 @@ async def test_a_session_that_the_server_forgot_is_unavailable(
         await driver.read(group, plan)
     await driver.connect()
     assert (await read(driver, address)).value.tolist() == [1.0]
+
+
+async def test_a_renewal_that_fails_prints_nothing(
+    server: AsyncuaServer, connect: Connect, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The library leaves the renewal's exception in its task, where asyncio would complain of it."""
+    make_client = connection._client
+
+    def impatient(source: OpcUaSource, password: str | None) -> Any:
+        client = make_client(source, password)
+        client.secure_channel_timeout = 100
+        return client
+
+    monkeypatch.setattr(connection, "_client", impatient)
+    complaints: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+    driver = await connect()
+    renewal = driver._connection._client._renew_channel_task
+    server.listen(False)
+    try:
+        await eventually(renewal.done, "the renewal fails")
+    finally:
+        server.listen(True)
+    assert isinstance(renewal._exception, ConnectionError)  # exception() would take it, as the driver should
+    del renewal
+    await driver.close()
+    del driver
+    gc.collect()
+    await asyncio.sleep(0)
+    assert complaints == []
+    assert capfd.readouterr().err == ""

@@ -31,8 +31,9 @@ PLAIN_LINE_S: Final = 2.0
 STORE_TIMEOUT_S: Final = 30.0
 STOP_TIMEOUT_S: Final = 15.0
 QUERY_TIMEOUT_S: Final = 60.0
+SHORTEST_WINDOW_S: Final = 10.0
 WINDOW_S: Final = 20.0
-"""Length of the trends in the table."""
+"""Length of the trends in the table; a shorter demonstration has shorter ones."""
 
 MARK: Final = "# A simulated plant on this machine"
 """How a configuration begins that the demonstration wrote, and may write again."""
@@ -215,7 +216,8 @@ class Collector:
 
 def _show(console: Console, collector: Collector, store: Path, seconds: float) -> None:
     """Show the newest values for so many seconds, or until Ctrl-C."""
-    with suppress(KeyboardInterrupt), closing(_open_store(collector, store)) as reader:
+    window_s = min(max(seconds, SHORTEST_WINDOW_S), WINDOW_S)
+    with suppress(KeyboardInterrupt), closing(_open_store(collector, store, window_s)) as reader:
         if is_screen(console):
             _show_table(console, collector, reader, seconds)
         else:
@@ -227,13 +229,13 @@ def is_screen(console: Console) -> bool:
     return sys.stdout.isatty() and not console.is_dumb_terminal
 
 
-def _open_store(collector: Collector, store: Path) -> LiveReader:
+def _open_store(collector: Collector, store: Path, window_s: float) -> LiveReader:
     """The store, once our collecting process has made it and committed its first values."""
     end = time.monotonic() + STORE_TIMEOUT_S
     while True:
         collector.check()
         with suppress(StoreNotFoundError), ExitStack() as unless_collecting:
-            reader = LiveReader(store, window_s=WINDOW_S, trend_width=WIDEST_TREND)
+            reader = LiveReader(store, window_s=window_s, trend_width=WIDEST_TREND)
             unless_collecting.callback(reader.close)
             if reader.is_collecting_since(collector.started_us):
                 unless_collecting.pop_all()

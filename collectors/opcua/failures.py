@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 from typing import Final
 
 from asyncua.ua.uaerrors import UaError, UaStatusCodeError
@@ -108,14 +109,24 @@ def _reason(source: OpcUaSource, error: BaseException) -> tuple[str, int]:
         case UaStatusCodeError() if error.code is not None:
             status = BAD_TIMEOUT if error.code in _TIMED_OUT else BAD_NO_COMMUNICATION
             return f"the server answered {status_name(error.code)}", status
-        case ConnectionRefusedError():
-            return "connection refused; does the server run, and is the port right?", BAD_NO_COMMUNICATION
         case OSError():
-            return describe(error), BAD_NO_COMMUNICATION
+            return _network_reason(error), BAD_NO_COMMUNICATION
         case UaError() if "No matching endpoints" in str(error):
             return "the server has no endpoint without encryption (security policy None)", BAD_CONFIGURATION_ERROR
         case _:
             return f"this is not how an OPC UA server answers: {describe(error)}", BAD_NO_COMMUNICATION
+
+
+def _network_reason(error: OSError) -> str:
+    match error:
+        case ConnectionRefusedError():
+            return "connection refused; does the server run, and is the port right?"
+        case socket.gaierror():
+            return f"the host is not known ({error.strerror}); is its name right?"
+        case ConnectionError():
+            return "the server has closed the connection, or the network has lost it"
+        case _:
+            return describe(error)
 
 
 def _wrong_user(source: OpcUaSource, code: int) -> str:

@@ -8,17 +8,22 @@ more in fsync and in deleting it after the flush than it saves.
 from __future__ import annotations
 
 import sqlite3
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import pyarrow as pa
 
+from historian.errors import CorruptionError
 from historian.model.samples import Samples
+from storage import names
 from storage.columns import to_batch
 
 _WRITE: Final = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
 _READ: Final = pa.ipc.IpcReadOptions(use_threads=False)
+
+_CRC_BYTES: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,18 +46,33 @@ class BufferState:
 
 
 def encode(batch: pa.RecordBatch) -> bytes:
-    """A record batch as an Arrow IPC stream."""
+    """A record batch as an Arrow IPC stream and, behind it, the CRC-32 of that in four bytes (least significant first).
+
+    SQLite notices damage of its own pages' structure, not of what is in them.
+    """
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, batch.schema, options=_WRITE) as writer:
         writer.write_batch(batch)
-    encoded: bytes = sink.getvalue().to_pybytes()
-    return encoded
+    stream = memoryview(sink.getvalue())
+    return b"".join((stream, zlib.crc32(stream).to_bytes(_CRC_BYTES, "little")))
 
 
-def decode(blob: bytes) -> pa.Table:
-    """The table of an Arrow IPC stream."""
-    with pa.ipc.open_stream(blob, options=_READ) as reader:
+def decode(blob: bytes, what: str) -> pa.Table:
+    """The table of what :func:`encode` made.  ``what`` names it in the CorruptionError for a blob that was damaged."""
+    stream = memoryview(blob)[:-_CRC_BYTES]
+    wanted, got = int.from_bytes(blob[-_CRC_BYTES:], "little"), zlib.crc32(stream)
+    if got != wanted:
+        raise CorruptionError(
+            f"cannot read {what} in {names.DATABASE}: it was damaged (CRC-32 {got:#010x}, wanted {wanted:#010x}); "
+            "keep a copy of the folder as it is and put back this file from a backup. The archive is not touched by this"
+        )
+    with pa.ipc.open_stream(pa.py_buffer(stream), options=_READ) as reader:
         return reader.read_all()
+
+
+def decode_batches(blobs: Sequence[tuple[int, bytes]]) -> dict[int, pa.Table]:
+    """Numbered batches as tables, by number."""
+    return {number: decode(blob, f"batch {number}") for number, blob in blobs}
 
 
 def encode_samples(samples: Samples) -> BatchRow:
@@ -93,7 +113,7 @@ def numbers(connection: sqlite3.Connection) -> list[int]:
     return [number for (number,) in connection.execute("select number from batch order by number")]
 
 
-def fetch(connection: sqlite3.Connection, wanted: Sequence[int]) -> list[bytes]:
+def fetch(connection: sqlite3.Connection, wanted: Sequence[int]) -> list[tuple[int, bytes]]:
     """The batches of these numbers (ascending), not decoded: whoever holds the connection gives it back soonest so."""
     if not wanted:
         return []
@@ -101,7 +121,7 @@ def fetch(connection: sqlite3.Connection, wanted: Sequence[int]) -> list[bytes]:
         "select number, samples from batch where number between ? and ? order by number", (wanted[0], wanted[-1])
     )
     asked = set(wanted)
-    return [samples for number, samples in rows if number in asked]
+    return [row for row in rows if row[0] in asked]
 
 
 def delete(connection: sqlite3.Connection, first: int, last: int) -> None:

@@ -39,9 +39,9 @@ def encode(current: CurrentSamples) -> bytes:
     return buffer.encode(batch.append_column("last_scan_us", column(current.last_scan_us, pa.int64())))
 
 
-def decode(blob: bytes) -> CurrentSamples:
-    """The way back."""
-    table = buffer.decode(blob)
+def decode(group: int, blob: bytes) -> CurrentSamples:
+    """The way back.  Raises CorruptionError, which names the group."""
+    table = buffer.decode(blob, f"what is known of group {group}")
     return CurrentSamples(
         to_samples(table),
         numpy_of(table.column("newest"), np.bool_),

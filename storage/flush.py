@@ -87,7 +87,7 @@ class Flusher:
             batches = buffer.oldest(self.connection, MAX_FILE_ROWS)
             batches = [number for number in batches if number <= due[-1]]
             blobs = buffer.fetch(self.connection, batches)
-        return batches, archive.sort(concatenate(map(buffer.decode, blobs)))
+        return batches, archive.sort(concatenate(buffer.decode_batches(blobs).values()))
 
     def _intend(self, table: pa.Table) -> tuple[int, str]:
         with self.turn, transaction(self.connection, self.database, "begin a file of the archive"):

@@ -108,7 +108,7 @@ class StoreReader:
         with self._turn:
             raw = self._read(self._read_all)
             self._keep(raw)
-            groups = current.merge([current.decode(blob) for _, blob in raw.groups])
+            groups = current.merge([current.decode(number, blob) for number, blob in raw.groups])
             pending = pa.Table.from_batches([to_batch(current.pending(groups))])
             recent = concatenate([*(self._batches[number] for number in raw.batches), pending])
         newest = current.to_table(current.newest(groups))
@@ -123,7 +123,7 @@ class StoreReader:
         return _Raw(
             found,
             batches,
-            list(zip(fresh, buffer.fetch(link, fresh), strict=True)),
+            buffer.fetch(link, fresh),
             current.read(link),
             self._tags[1] if self._tags[0] == found.tags_version else tags.read(link),
             self._files[1]
@@ -134,8 +134,7 @@ class StoreReader:
         )
 
     def _keep(self, raw: _Raw) -> None:
-        fresh = {number: buffer.decode(blob) for number, blob in raw.fresh}
-        known = {**self._batches, **fresh}
+        known = {**self._batches, **buffer.decode_batches(raw.fresh)}
         self._batches = {number: known[number] for number in raw.batches}
         self._tags = (raw.state.tags_version, raw.tags)
         self._files = (raw.state.files_version, raw.files)

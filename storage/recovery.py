@@ -44,7 +44,7 @@ NOTHING: Final = Recovery(crashed=False, last_commit_us=None, gap_us=0, stored=0
 def recover(connection: sqlite3.Connection, database: Path, time_us: int) -> Recovery | None:
     """Finish what the last run left; None when it left nothing.  ``time_us`` is now."""
     with transaction(connection, database, "finish what the last run left"):
-        groups = [(number, current.decode(blob)) for number, blob in current.read(connection)]
+        groups = [(number, current.decode(number, blob)) for number, blob in current.read(connection)]
         found = state.read(connection)
         if not found.run_open and all(number == current.NO_GROUP for number, _ in groups):
             return None

@@ -118,7 +118,7 @@ class Store:
     def newest(self) -> Samples:
         """The newest known sample of each tag that was ever sampled, by tag_id; stored or still held back."""
         with self._turn, explained(self._database, "read the newest samples"):
-            groups = [current.decode(blob) for _, blob in current.read(self._connection)]
+            groups = [current.decode(number, blob) for number, blob in current.read(self._connection)]
         newest = current.newest(current.merge(groups))
         return newest.samples.take(np.flatnonzero(~current.never_sampled(newest)))
 

@@ -292,7 +292,11 @@ def read(connection: sqlite3.Connection) -> pa.Table:
     kept = connection.execute(
         "select tags from tag_table join state on tag_table.tags_version = state.tags_version"
     ).fetchone()
-    return _select(connection, "where valid_to_us is null") if kept is None else buffer.decode(kept[0])
+    return (
+        _select(connection, "where valid_to_us is null")
+        if kept is None
+        else buffer.decode(kept[0], "the table of tags")
+    )
 
 
 def read_versions(connection: sqlite3.Connection) -> pa.Table:

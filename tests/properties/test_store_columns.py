@@ -49,7 +49,7 @@ def assert_same(one: Samples, other: Samples) -> None:
 
 @given(samples())
 def test_buffer(given_samples):
-    table = complete(buffer.decode(buffer.encode(to_batch(given_samples))))
+    table = complete(buffer.decode(buffer.encode(to_batch(given_samples)), "this"))
     assert table.schema == SAMPLE_SCHEMA
     table.validate(full=True)
     assert_same(to_samples(table), given_samples)
@@ -127,4 +127,4 @@ def _group(rows, first: int):
     )
     newest = np.array([row[2] for row in rows], np.bool_)
     scans = np.arange(first + 1, first + count + 1)
-    return current.decode(current.encode(current.CurrentSamples(columns, newest, ~newest, scans)))
+    return current.decode(0, current.encode(current.CurrentSamples(columns, newest, ~newest, scans)))

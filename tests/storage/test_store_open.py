@@ -6,7 +6,7 @@ import sqlite3
 
 import pytest
 
-from conformance.store_data import T0, good, make_samples, make_tags
+from conformance.store_data import T0, good, make_current, make_samples, make_tags
 from historian.errors import CorruptionError, StoreError, StoreForeignError, StoreNotFoundError, StoreVersionError
 from historian.model.commit import Commit
 from storage import names, schema
@@ -113,6 +113,37 @@ def test_a_damaged_page_is_named(database):
         reader.snapshot()
     with pytest.raises(CorruptionError, match="backup"):
         Store.open(database.parent)
+
+
+READ_BATCH, WRITE_BATCH = "select samples from batch where number = 7", "update batch set samples = ? where number = 7"
+READ_GROUP, WRITE_GROUP = "select samples from current_group", "update current_group set samples = ?"
+
+
+@pytest.mark.parametrize(
+    ("read", "write", "place"),
+    [(READ_BATCH, WRITE_BATCH, "batch 7"), (READ_GROUP, WRITE_GROUP, "group 0")],
+    ids=["batch", "group"],
+)
+def test_damage_that_sqlite_does_not_see_is_named(database, read, write, place):
+    """One bit of a blob, as a failing disk flips it."""
+    with Store.open(database.parent) as store:
+        current = make_current([good(1, 60, 1.0)], newest=[True], pending=[True])
+        store.commit(Commit(T0, make_samples([good(1, 60, 1.0)]), {0: current}))
+    link = sqlite3.connect(database)
+    blob = bytearray(link.execute(read).fetchone()[0])
+    blob[len(blob) // 2] ^= 1
+    with link:
+        link.execute(write, (bytes(blob),))
+    link.close()
+    with StoreReader.open(database.parent) as reader, pytest.raises(CorruptionError, match=place):
+        reader.snapshot()
+    with Store.open(database.parent) as store, pytest.raises(CorruptionError, match=place):
+        recover_and_flush(store)
+
+
+def recover_and_flush(store):
+    store.recover(T0)
+    store.flush(force=True)
 
 
 def test_a_lock_is_not_kept_by_a_failed_opening(database):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 from typing import Final
 
-NOISY: Final = ("asyncua", "pymodbus")
-"""Libraries that log every lost connection with a traceback; our own messages say the same for a person."""
+NOISY: Final = ("pymodbus",)
+"""Libraries that log every lost connection with a traceback; our own messages say the same for a person.  The OPC UA
+driver quiets its library itself."""
 
 
 def log_to_stderr(*, verbose: bool) -> None:

@@ -20,6 +20,7 @@ class Reading:
     """Every lane of one group as the device gave it; the columns of :class:`historian.model.scan.Scan`.
 
     A lane that the device refused or answered with rubbish has a Bad status and NaN; it never fails the other lanes.
+    ``skewed`` counts values whose time lies further ahead of our clock than the source allows.
     """
 
     time_us: Int64Array
@@ -27,6 +28,7 @@ class Reading:
     status: UInt32Array
     exact: Mapping[int, int] = field(default_factory=dict)
     text: Mapping[int, str] = field(default_factory=dict)
+    skewed: int = 0
 
 
 class ReadPlan(Protocol):

@@ -18,7 +18,8 @@ class SourceHealth:
     """Figures of one source since the start of collecting.
 
     ``scans`` were read, ``overruns`` were skipped because an earlier one was not done, ``errors`` failed as a whole.
-    ``good`` and ``bad`` count the points of the newest reading of each group.  Latency is the time of one reading,
+    ``good`` and ``bad`` count the points of the newest reading of each group, ``skewed`` all values so far whose time was
+    further ahead of our clock than the source allows.  Latency is the time of one reading,
     lateness how long after its grid time it started.
     """
 
@@ -32,6 +33,7 @@ class SourceHealth:
     reconnects: int = 0
     good: int = 0
     bad: int = 0
+    skewed: int = 0
     latency_ms: float = 0.0
     latency_max_ms: float = 0.0
     lateness_ms: float = 0.0

@@ -167,6 +167,7 @@ class SourceRunner:
         scan = Scan(
             group.number, clock.wall_us(), reading.time_us, reading.value, reading.status, reading.exact, reading.text
         )
+        self.health.skewed += reading.skewed
         self._note_reading(scan, clock.monotonic_us() - started_us)
         self._sink.accept(scan)
 

@@ -49,16 +49,12 @@ class OpcUaPlan:
 
 
 class OpcUaDriver:
-    """Implements :class:`collectors.driver.Driver`.
-
-    ``skewed`` counts the values whose time was further ahead of our clock than the source allows.
-    """
+    """Implements :class:`collectors.driver.Driver`."""
 
     _limits_of: ClassVar[dict[str, OperationLimits]] = {}
     """By URL what servers took in this process: one that hangs up on a large request would else do so for ever."""
 
     def __init__(self, source: OpcUaSource, clock: Clock) -> None:
-        self.skewed = 0
         self._source = source
         self._clock = clock
         self._connection: Connection | None = None
@@ -111,7 +107,6 @@ class OpcUaDriver:
             columns.fill(batch.lanes, values, clock.wall_us())
 
         plan.batches = await read_batches(connection, plan.batches, take)
-        self.skewed += columns.ahead
         return columns.reading()
 
     async def close(self) -> None:

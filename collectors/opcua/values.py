@@ -69,7 +69,7 @@ class Columns:
 
     def reading(self) -> Reading:
         """All lanes."""
-        return Reading(self._time_us, self._value, self._status, self._exact, self._text)
+        return Reading(self._time_us, self._value, self._status, self._exact, self._text, self.ahead)
 
     def _times(self, answers: Sequence[Answer], arrival_us: int) -> Int64Array:
         """Source time, or server time, or arrival: the first of them, from the one chosen on, that is plausible."""

@@ -18,9 +18,9 @@ class SourceHealth:
     """Figures of one source since the start of collecting.
 
     ``scans`` were read, ``overruns`` were skipped because an earlier one was not done, ``errors`` failed as a whole.
-    ``good`` and ``bad`` count the points of the newest reading of each group, ``skewed`` all values so far whose time was
-    further ahead of our clock than the source allows.  Latency is the time of one reading,
-    lateness how long after its grid time it started.
+    ``good`` and ``bad`` count the points of the newest reading of each group, ``skewed`` all values so far whose time
+    was further ahead of our clock than the source allows.  Latency is the time of one reading, lateness how long after
+    its grid time it started.
     """
 
     protocol: str

@@ -64,7 +64,7 @@ def decode(blob: bytes, what: str) -> pa.Table:
     if got != wanted:
         raise CorruptionError(
             f"cannot read {what} in {names.DATABASE}: it was damaged (CRC-32 {got:#010x}, wanted {wanted:#010x}); "
-            "keep a copy of the folder as it is and put back this file from a backup. The archive is not touched by this"
+            "keep a copy of the folder as it is and put it back from a backup. The archive is not touched by this"
         )
     with pa.ipc.open_stream(pa.py_buffer(stream), options=_READ) as reader:
         return reader.read_all()

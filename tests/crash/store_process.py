@@ -12,7 +12,9 @@ TESTS = Path(__file__).parent.parent
 
 def environment() -> dict[str, str]:
     """This process's, so that a script finds the tests' modules."""
-    return {**os.environ, "PYTHONPATH": str(TESTS)}
+    known = os.environ.get("PYTHONPATH", "")
+    folders = [str(TESTS), *([known] if known else [])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(folders)}
 
 
 def files_on_disk(folder: Path) -> set[str]:

@@ -11,6 +11,7 @@ import pytest
 
 from conformance.store_data import SECOND, T0, good, make_samples, make_tags
 from conformance.store_suite import stored_rows
+from crash.store_process import environment
 from historian.config.settings import StoreSettings
 from historian.errors import StoreError, StoreFullError
 from historian.model.commit import Commit
@@ -159,8 +160,7 @@ def test_a_crashed_store_in_a_read_only_folder(small_disk):
         "store = Store.open(Path(sys.argv[1]), create=True); store.register_tags(make_tags(1), T0, 'test');"
         "store.commit(Commit(T0, make_samples([good(1, 0, 1.0)]))); os._exit(0)"
     )
-    tests = os.path.dirname(os.path.dirname(__file__))  # noqa: PTH120 - the folder of the tests, for the other process
-    subprocess.run([sys.executable, "-c", script, path], check=True, env={**os.environ, "PYTHONPATH": tests})
+    subprocess.run([sys.executable, "-c", script, path], check=True, env=environment())
     remount(small_disk, "ro")
     try:
         with StoreReader.open(path) as reader:

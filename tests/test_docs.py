@@ -157,9 +157,9 @@ def queries_shown(page: str) -> list[str]:
     """Every SELECT in the blocks of a page and in its ``historian sql`` lines."""
     texts = [one.query for text in markdown.texts(ROOT / page, "sql") for one in duckdb.extract_statements(text)]
     for name, *arguments in shown_commands(page):
-        if name == "sql" and (query := command(name).make_context(name, arguments).params["query"]):
-            texts.append(query)
-    return texts
+        if name == "sql":
+            texts.append(command(name).make_context(name, arguments).params["query"])
+    return [text for text in texts if text not in (None, "-")]  # what comes from a file or a pipe is not on the page
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if queries_shown(page)])
@@ -247,8 +247,7 @@ def tracked_texts() -> list[Path]:
     except (OSError, subprocess.CalledProcessError):
         pytest.skip("this is not a clone: git tells which files belong to the project")
     paths = [ROOT / name for name in listed.stdout.split("\0") if name]
-    binary = {".parquet", ".sqlite", ".arrow", ".png"}
-    return [path for path in paths if path.is_file() and path.suffix not in binary]
+    return [path for path in paths if path.is_file() and b"\0" not in path.read_bytes()]  # as git knows texts
 
 
 @pytest.mark.parametrize("what", STRAY)

@@ -10,6 +10,7 @@ import time
 import psutil
 import pytest
 
+from collectors.simulator.points import BATCH_STATE
 from storage.reader import StoreReader
 
 POSIX_ONLY = pytest.mark.skipif(sys.platform == "win32", reason="signals of other processes are a POSIX thing")
@@ -61,7 +62,14 @@ def parts(process):
 
 
 def running(processes):
-    return [each for each in processes if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
+    return [each for each in processes if _is_running(each)]
+
+
+def _is_running(process):
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:  # it ended between the two questions
+        return False
 
 
 def test_a_demo_shows_values_and_answers_and_cleans_up(demo, temporary):
@@ -74,7 +82,8 @@ def test_a_demo_shows_values_and_answers_and_cleans_up(demo, temporary):
     assert "BATCH.STATE" in shown
     assert "stopped in order" in shown
     assert "FIC101.PV" in shown.partition("average\n")[2]  # the result of the first query
-    assert "filling" in shown.partition("degC  step")[2]
+    steps = shown.partition("degC  step")[2]
+    assert any(step in steps for step in BATCH_STATE.values())  # which ones, depends on how quickly all has started
     assert "Traceback" not in shown + said
     assert "historian init" in shown
     assert list(temporary.iterdir()) == []

@@ -1,4 +1,4 @@
-"""``historian export``: samples into a Parquet or CSV file, a slice at a time, so that memory does not grow with them."""
+"""``historian export``: samples into a Parquet or CSV file, a slice at a time, so that memory stays bounded."""
 
 from __future__ import annotations
 
@@ -48,13 +48,14 @@ class _Result:
 @store_option
 @config_option
 def export(
+    *,
     patterns: tuple[str, ...], start: str | None, end: str | None, output: Path, format_: str | None, wide: bool,
     every: str | None, zone: tzinfo, store_path: Path | None, config_path: Path,
 ) -> None:  # fmt: skip
-    """Write samples into a file: tag, time (UTC), value, value_int, value_text, quality, status, units.
+    r"""Write samples into a file: tag, time (UTC), value, value_int, value_text, quality, status, units.
 
-    With --wide one row a time of a regular grid and one column a tag: on the line between two samples for analogue tags,
-    the last value for step tags, nothing across Bad intervals and outside of the data.
+    With --wide one row a time of a regular grid and one column a tag: on the line between two samples for analogue
+    tags, the last value for step tags, nothing across Bad intervals and outside of the data.
 
     \b
     historian export --tags 'FIC*' --start -8h --output flows.parquet
@@ -72,7 +73,10 @@ def export(
         # A value on a grid may depend on samples outside of the range.
         span = TimeRange(FIRST_US if start_us is None else start_us, end_us)
         with open_scope(reader, patterns, EVER if wide else span) as scope:
-            rows = run_interruptible(scope.connection, lambda: _write(scope, chosen, output, step_us, start_us, end_us))
+            rows = run_interruptible(
+                scope.connection,
+                lambda: _write(scope, chosen, output, step_us=step_us, start_us=start_us, end_us=end_us),
+            )
             click.echo(f"{rows:,} rows of {len(scope.tags)} tags in {output}", err=True)
 
 
@@ -86,7 +90,10 @@ def _format(format_: str | None, output: Path) -> str:
 
 
 def _step(every: str | None, *, wide: bool) -> int | None:
-    """Microseconds of ``--every``; None for a long export.  Raises UsageError when the two options do not go together."""
+    """Microseconds of ``--every``; None for a long export.
+
+    Raises UsageError when the two options do not go together.
+    """
     if every is None and not wide:
         return None
     if every is None:
@@ -106,7 +113,7 @@ def _step(every: str | None, *, wide: bool) -> int | None:
 
 
 def _write(
-    scope: Scope, format_: str, output: Path, step_us: int | None, start_us: int | None, end_us: int
+    scope: Scope, format_: str, output: Path, *, step_us: int | None, start_us: int | None, end_us: int
 ) -> int:  # fmt: skip
     """Write the file; the number of its rows."""
     # Imported here, because checking the request first costs nothing.

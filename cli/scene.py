@@ -49,12 +49,15 @@ class Scene:
 def write_svg(scene: Scene, file: BinaryIO) -> None:
     """The scene as SVG 1.1."""
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{scene.width}" height="{scene.height}" '
-        f'viewBox="0 0 {scene.width} {scene.height}" font-family="sans-serif" font-size="{FONT_SIZE}">',
+        (
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="{scene.width}" height="{scene.height}" '
+            f'viewBox="0 0 {scene.width} {scene.height}" font-family="sans-serif" font-size="{FONT_SIZE}">'
+        ),
         f'<rect width="{scene.width}" height="{scene.height}" fill="#ffffff"/>',
         *(_svg_line(line) for line in scene.lines),
         *(
-            f'<text x="{label.x:.1f}" y="{label.y:.1f}" fill="{label.colour}" text-anchor="{label.anchor}">{escape(label.text)}</text>'
+            f'<text x="{label.x:.1f}" y="{label.y:.1f}" fill="{label.colour}" '
+            f'text-anchor="{label.anchor}">{escape(label.text)}</text>'
             for label in scene.labels
         ),
         "</svg>",
@@ -64,7 +67,10 @@ def write_svg(scene: Scene, file: BinaryIO) -> None:
 
 def _svg_line(line: Line) -> str:
     points = " ".join(f"{x:.1f},{y:.1f}" for x, y in line.points)
-    return f'<polyline points="{points}" fill="none" stroke="{line.colour}" stroke-width="{line.width:g}" stroke-linejoin="round"/>'
+    return (
+        f'<polyline points="{points}" fill="none" stroke="{line.colour}" stroke-width="{line.width:g}" '
+        'stroke-linejoin="round"/>'
+    )
 
 
 def write_png(scene: Scene, file: BinaryIO) -> None:

@@ -48,10 +48,11 @@ _LITERAL: Final = re.compile(r"'([^']*)'")
 @store_option
 @config_option
 def sql(
+    *,
     query: str | None, query_file: Path | None, format_: str | None, output: Path | None, max_rows: int, zone: tzinfo,
     store_path: Path | None, config_path: Path,
 ) -> None:  # fmt: skip
-    """Answer QUERY, one SQL statement that reads; with - or without one it is read from standard input.
+    r"""Answer QUERY, one SQL statement that reads; with - or without one it is read from standard input.
 
     \b
     Views: samples   tag, time, value, value_int, value_text, quality, status, status_code
@@ -97,7 +98,10 @@ def _query_text(query: str | None, query_file: Path | None) -> str:
 
 
 def _format(format_: str | None, output: Path | None) -> str:
-    """As asked for, else as the file's name says, else a table.  Raises UsageError for bytes that would go to a terminal."""
+    """As asked for, else as the file's name says, else a table.
+
+    Raises UsageError for bytes that would go to a terminal.
+    """
     named = "" if output is None else output.suffix.lower().removeprefix(".")
     chosen = format_ or (named if named in FORMATS else "table")
     if chosen in {"parquet", "arrow"} and output is None and sys.stdout.isatty():

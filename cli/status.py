@@ -61,7 +61,7 @@ def make_report(folder: Path, health: dict[str, Figures], statistics: StoreStati
 
 
 def _collecting(health: dict[str, Figures], statistics: StoreStatistics, now_us: int) -> Figures:
-    """``state``: "yes", "no" (ended in order), "lost" (ended without a word) or "never"; and how long ago it was heard of."""
+    """``state``: "yes", "no" (ended in order), "lost" (ended without a word) or "never"; and its last word."""
     # Imported here, because it brings DuckDB's views along.
     from historian.retrieval.liveness import is_collecting  # noqa: PLC0415 - as above
 

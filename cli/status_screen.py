@@ -98,6 +98,8 @@ def _store(report: Figures) -> Table:
 
 def _store_rows(store: Figures) -> list[tuple[str, str]]:
     ratio, size = store["compression_ratio"], store["bytes_per_sample"]
+    files, held = count(store["files"]), in_bytes(store["archive_bytes"])
+    archive = f"{count(store['archive_rows'])} samples in {files} files, {held}"
     taken, kept = store["samples_in"], store["samples_stored"]
     this_run = (
         f"{count(taken)} in, {count(kept)} kept" + (f", ratio {ratio:.1f}" if ratio else "")
@@ -110,8 +112,7 @@ def _store_rows(store: Figures) -> list[tuple[str, str]]:
         ("samples", f"{count(store['samples'])} of {count(store['tags'])} tags"),
         ("from, to", f"{store['first']}, {store['last']}" if store["first"] else "no samples yet"),
         ("buffer", f"{count(store['buffer_rows'])} samples in {count(store['batches'])} batches"),
-        ("archive", f"{count(store['archive_rows'])} samples in {count(store['files'])} files, {in_bytes(store['archive_bytes'])}"
-         + (f", {size:.2f} bytes a sample" if size else "")),
+        ("archive", archive + (f", {size:.2f} bytes a sample" if size else "")),
         ("database", in_bytes(store["database_bytes"])),
         ("quarantined", count(store["quarantined"]) if store["quarantined"] else ""),
     ]  # fmt: skip

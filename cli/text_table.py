@@ -15,7 +15,7 @@ LONGEST_CELL: Final = 60
 
 
 def render(table: pa.Table, width: int | None = None) -> str:
-    """``table`` as text.  Where its lines are longer than ``width`` each row is shown as a block of ``name  value`` lines."""
+    """``table`` as text; where its lines are longer than ``width`` each row is a block of ``name  value`` lines."""
     columns = [[cell(value) for value in column.to_pylist()] for column in table.columns]
     right = [_is_number(field.type) for field in table.schema]
     lines = _aligned(table.column_names, columns, right)
@@ -53,8 +53,7 @@ def moment(value: datetime) -> str:
 
 
 def _other(value: object) -> str:
-    text = str(value) if not isinstance(value, dict | list | bytes) else scalar_text(value)
-    return text
+    return scalar_text(value) if isinstance(value, dict | list | bytes) else str(value)
 
 
 def _aligned(names: Sequence[str], columns: Sequence[Sequence[str]], right: Sequence[bool]) -> list[str]:

@@ -44,10 +44,11 @@ MOST_TAGS: Final = 12
 @store_option
 @config_option
 def trend(
+    *,
     tags: tuple[str, ...], start: str, end: str | None, width: int | None, height: int | None, output: Path | None,
     zone: tzinfo, store_path: Path | None, config_path: Path,
 ) -> None:  # fmt: skip
-    """Draw tags over time; TAG is a name or a pattern such as 'TIC2*'.
+    r"""Draw tags over time; TAG is a name or a pattern such as 'TIC2*'.
 
     Step tags are drawn as steps, and where the data is Bad there is a gap.
 
@@ -82,7 +83,7 @@ def _refuse_undrawable(scope: Scope) -> None:
     texts = [tag for tag, kind in zip(scope.tags, kinds, strict=True) if kind == "text"]
     if texts:
         raise UsageError(
-            f"cannot draw {texts[0]}: its values are texts; see them with: "
+            f"cannot draw {texts[0]}: its values are texts; see them with: "  # noqa: S608 - a text for people
             f"historian sql \"select time, value_text from samples where tag = '{texts[0]}'\""
         )
 
@@ -104,7 +105,8 @@ def _lines(scope: Scope, span: TimeRange, columns: int) -> list[TrendLine]:
     if not any(line.pieces for line in lines):
         raise UsageError(
             f"cannot draw {', '.join(scope.tags)}: no good data from {format_time(span.start_us)} to "
-            f"{format_time(span.end_us)}; choose another time with --start and --end, or see what there is with: historian status"
+            f"{format_time(span.end_us)}; choose another time with --start and --end, "
+            "or see what there is with: historian status"
         )
     return lines
 

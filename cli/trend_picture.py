@@ -32,7 +32,7 @@ def draw(lines: Sequence[TrendLine], span: TimeRange, zone: tzinfo, width: int, 
     each = (height - TOP - BOTTOM - GAP * (len(groups) - 1)) / len(groups)
     for number, group in enumerate(groups):
         top = TOP + number * (each + GAP)
-        _panel(scene, group, span, zone, (top, top + each), colours)
+        _panel(scene, group, span, zone, place=(top, top + each), colours=colours)
     _time_labels(scene, span, zone)
     return scene
 
@@ -46,6 +46,7 @@ def _panel(
     lines: Sequence[TrendLine],
     span: TimeRange,
     zone: tzinfo,
+    *,
     place: tuple[float, float],
     colours: dict[str, str],
 ) -> None:

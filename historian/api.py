@@ -30,8 +30,8 @@ Moment: TypeAlias = str | datetime
 class Historian:
     """A store, open for reading.  May be used from several threads; close it, or use it in a ``with``.
 
-    Results are :class:`pyarrow.Table`; ``.to_pandas()`` and ``polars.from_arrow()`` are one call away.  ``time_zone`` is
-    how times without a zone are read and results are shown; the instants are the same in every zone.
+    Results are :class:`pyarrow.Table`; ``.to_pandas()`` and ``polars.from_arrow()`` are one call away.
+    ``time_zone`` is how times without a zone are read and results are shown; the instants are the same in every zone.
     """
 
     def __init__(self, reader: StoreReader, *, time_zone: str, zone: tzinfo) -> None:
@@ -42,8 +42,8 @@ class Historian:
     def sql(self, query: str, parameters: Parameters | None = None) -> pa.Table:
         """The answer to one statement that reads; ``?`` or ``$name`` in it are filled from ``parameters``.
 
-        Views: ``samples``, ``snapshot``, ``tags``, ``sources``, ``audit``.  Raises QueryError with DuckDB's message and the
-        place when the SQL is wrong.
+        Views: ``samples``, ``snapshot``, ``tags``, ``sources``, ``audit``.  Raises QueryError with DuckDB's message
+        and the place when the SQL is wrong.
         """
         connection = connect(self._reader.snapshot(), time_zone=self._time_zone)
         try:
@@ -57,11 +57,12 @@ class Historian:
         start: Moment | None = None,
         end: Moment | None = None,
     ) -> pa.Table:
-        """The stored samples of ``tags`` (names or patterns such as ``FIC*``) from ``start`` up to but not including ``end``.
+        """The stored samples of ``tags``, names or patterns such as ``FIC*``, in [``start``, ``end``).
 
-        Times are datetimes with a zone, or texts as ``-8h``, ``today``, ``2026-11-22 06:00``; without ``start`` from the
-        first sample, without ``end`` to the newest.  Columns tag, time, value, value_int, value_text, quality, status, units; by
-        tag, in the order asked for, and time.  Raises UsageError for an unknown tag and for times the wrong way round.
+        Times are datetimes with a zone, or texts as ``-8h``, ``today``, ``2026-11-22 06:00``; without ``start`` from
+        the first sample, without ``end`` to the newest.  Columns tag, time, value, value_int, value_text, quality,
+        status, units; by tag, in the order asked for, and time.  Raises UsageError for an unknown tag and for times
+        the wrong way round.
         """
         wanted = [tags] if isinstance(tags, str) else list(tags)
         with open_scope(self._reader, wanted, self._range(start, end), time_zone=self._time_zone) as scope:

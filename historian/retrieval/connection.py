@@ -30,8 +30,8 @@ _SETTINGS: Final = {
 }
 
 _SCANS_ARROW_WELL: Final = int(duckdb.__version__.split(".")[0]) >= 2
-"""DuckDB 1.5 fails on an Arrow table when a join pushes a Bloom filter into its scan, so there the rows are copied (about
-0.1 s a million).  DuckDB 2 reads them in place."""
+"""DuckDB 1.5 fails on an Arrow table when a join pushes a Bloom filter into its scan, so there the rows are copied
+(about 0.1 s a million).  DuckDB 2 reads them in place."""
 
 
 def connect(
@@ -40,7 +40,8 @@ def connect(
     """DuckDB in memory with the views ``samples``, ``snapshot``, ``tags``, ``sources`` and ``audit`` over ``snapshot``.
 
     ``time_zone`` is an IANA name; it decides how times without a zone are read and how times are shown, never what is
-    stored.  ``extra`` are more tables by name.  Raises UnusableValueError for an unknown zone, CorruptionError for an archive file that cannot be read.
+    stored.  ``extra`` are more tables by name.  Raises UnusableValueError for an unknown zone, CorruptionError for
+    an archive file that cannot be read.
     """
     connection = duckdb.connect(":memory:", config=dict(_SETTINGS))
     try:
@@ -70,7 +71,7 @@ def _register(connection: duckdb.DuckDBPyConnection, name: str, table: pa.Table)
         connection.register(name, table)
         return
     connection.register(f"{name}_arrow", table)
-    connection.execute(f"create temp table {name} as select * from {name}_arrow")  # noqa: S608 - names are constants of ours
+    connection.execute(f"create temp table {name} as select * from {name}_arrow")  # noqa: S608 - our own names
     connection.unregister(f"{name}_arrow")
 
 

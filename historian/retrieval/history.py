@@ -55,7 +55,7 @@ order by v.place, s.time"""  # noqa: S608 - constants and times made from number
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """A connection whose views hold ``tags`` only.  ``metadata`` are their rows of the tag list, in the order of ``tags``."""
+    """A connection whose views hold ``tags`` only; ``metadata`` are their rows of the tag list, in the same order."""
 
     connection: duckdb.DuckDBPyConnection
     tags: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""Whether anybody collects: judged by when the collecting process was last heard of, because it may be gone without a word."""
+"""Whether anybody collects, by when the collecting process was last heard of: it may be gone without a word."""
 
 from __future__ import annotations
 

@@ -1,12 +1,13 @@
 """For each time of a grid, the samples next to it: what the values on the grid are made of.
 
-Works along the grid, a part at a time.  Beyond a part's ends it looks for the nearest sample of each tag in windows that
-grow, and remembers what it found, so that a tag with one sample a day is not searched for in every part.
+Works along the grid, a part at a time.  Beyond a part's ends it looks for the nearest sample of each tag in windows
+that grow, and remembers what it found, so that a tag with one sample a day is not searched for in every part.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -52,8 +53,8 @@ _POINT: Final = pa.schema(
 class Points:
     """Samples by tag and time, no two alike.
 
-    ``place`` int32[n] of the tag among the scope's; ``time_us`` int64[n]; ``value`` float64[n], NaN without one; ``bad``
-    bool[n]: no value, because the status is Bad.  ``whole`` and ``text``: exact numbers and texts.
+    ``place`` int32[n] of the tag among the scope's; ``time_us`` int64[n]; ``value`` float64[n], NaN without one;
+    ``bad`` bool[n]: no value, because the status is Bad.  ``whole`` and ``text``: exact numbers and texts.
     """
 
     place: Int32Array
@@ -134,7 +135,13 @@ class Reducer:
         return found
 
     def _read(
-        self, which: Sequence[str], start_us: int, end_us: int, places: Set[int] | None = None, *, cell: str = "0"
+        self,
+        which: Sequence[str],
+        start_us: int,
+        end_us: int,
+        places: AbstractSet[int] | None = None,
+        *,
+        cell: str = "0",
     ) -> pa.Table:
         """The oldest (min) and newest (max) samples of each tag and ``cell``, columns as _POINT."""
         wanted = [f"arg_{one}_null({part}, time) as {one}_{part}" for one in which for part in self._parts]

@@ -44,7 +44,7 @@ def translated(lines_before: int = 0, query: str = "") -> Iterator[None]:
         raise _ours(str(error), lines_before, query) from error
 
 
-def _ours(text: str, lines_before: int, query: str) -> BaseException:
+def _ours(text: str, lines_before: int, query: str) -> BaseException:  # noqa: PLR0911 - a table of cases
     if _INTERRUPTED.search(text):
         return KeyboardInterrupt()
     if _OUT_OF_MEMORY.search(text):

@@ -1,8 +1,9 @@
 """Which SQL is let in: one statement that only reads.
 
-SQL from people is hostile.  ``enable_external_access = false`` with allowed files still lets a COPY overwrite those files,
-and DuckDB 2 counts ``with x as (copy ...) select`` as a SELECT.  What holds: exactly one statement by DuckDB's own parser,
-wrapped as ``select * from (<sql>) q`` and counted again.  Inside a sub-select the grammar has no way to write.
+SQL from people is hostile.  ``enable_external_access = false`` with allowed files still lets a COPY overwrite those
+files, and DuckDB 2 counts ``with x as (copy ...) select`` as a SELECT.  What holds: exactly one statement by
+DuckDB's own parser, wrapped as ``select * from (<sql>) q`` and counted again.  Inside a sub-select the grammar has
+no way to write.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ LINES_BEFORE: Final = 1
 """Lines the wrapping puts in front of the person's own text."""
 
 _READS: Final = (["SELECT"], ["MULTI"], ["CREATE", "SELECT"])
-"""The parser's types of what reads.  PIVOT is MULTI in DuckDB 2, and CREATE (of its columns' names, in memory) and SELECT
-in 1.5; that nothing else of these types gets through is what the wrapping is for."""
+"""The parser's types of what reads.  PIVOT is MULTI in DuckDB 2, and CREATE (of its columns' names, in memory) and
+SELECT in 1.5; that nothing else of these types gets through is what the wrapping is for."""
 
 _EXPLAIN: Final = re.compile(r"\s*explain(\s+analyze)?\b", re.IGNORECASE)
 _PIVOT: Final = re.compile(r"\bpivot\b|\bunpivot\b", re.IGNORECASE)
@@ -36,7 +37,10 @@ class Statement:
 
 
 def admit(connection: duckdb.DuckDBPyConnection, sql: str) -> Statement:
-    """The one reading statement in ``sql``.  Raises QueryError for a mistake in it, for none, several or one that writes."""
+    """The one reading statement in ``sql``.
+
+    Raises QueryError for a mistake in it, for none, for several and for one that writes.
+    """
     explain, text = _without_explain(_without_end(sql))
     kinds = _kinds(connection, text, lines_before=0, query=text)
     if not kinds:
@@ -44,7 +48,7 @@ def admit(connection: duckdb.DuckDBPyConnection, sql: str) -> Statement:
             "cannot answer: there is no statement in the query, wanted one such as: select * from snapshot"
         )
     _refuse_writing(kinds, text)
-    wrapped = f"select * from (\n{text}\n) q"
+    wrapped = f"select * from (\n{text}\n) q"  # noqa: S608 - to run a person's SQL is what this is for
     if _kinds(connection, wrapped, LINES_BEFORE, text) not in _READS:
         raise QueryError("cannot answer: wanted exactly one statement that only reads")
     return Statement(text, f"{explain} {wrapped}" if explain else wrapped)
@@ -61,8 +65,8 @@ def _refuse_writing(kinds: list[str], text: str) -> None:
     if len(kinds) > 1:
         raise QueryError(f"cannot answer: got {len(kinds)} statements, wanted one; run them one after the other")
     raise QueryError(
-        f"cannot answer: got a statement of the kind {kinds[0]}, wanted one that only reads (SELECT, FROM, WITH, VALUES, "
-        "PIVOT, DESCRIBE, SUMMARIZE, SHOW TABLES, EXPLAIN); to write a result to a file, use --output"
+        f"cannot answer: got a statement of the kind {kinds[0]}, wanted one that only reads (SELECT, FROM, WITH, "
+        "VALUES, PIVOT, DESCRIBE, SUMMARIZE, SHOW TABLES, EXPLAIN); to write a result to a file, use --output"
     )
 
 

@@ -13,10 +13,10 @@ _WILD: Final = frozenset("*?[")
 
 
 def select_tags(wanted: Sequence[str], known: Sequence[str]) -> list[str]:
-    """The names in ``known`` that ``wanted`` means, each once, in the order asked for; within a pattern as in ``known``.
+    """The names in ``known`` that ``wanted`` means, each once, in the order asked for; a pattern's as in ``known``.
 
-    ``*`` stands for any text, ``?`` for one character, ``[AB]`` for one of some.  A tag whose own name has such characters
-    is found by its name.  Raises UsageError naming the nearest tag when one of ``wanted`` means none.
+    ``*`` stands for any text, ``?`` for one character, ``[AB]`` for one of some.  A tag whose own name has such
+    characters is found by its name.  Raises UsageError naming the nearest tag when one of ``wanted`` means none.
     """
     names = set(known)
     chosen: dict[str, None] = {}
@@ -45,5 +45,5 @@ def hint(text: str, known: Sequence[str]) -> str:
         return "the store has no tags yet: start collecting first"
     near = nearest(text.strip("*?"), known)
     if near is None:
-        return f'see all {len(known)} with: historian sql "select tag from tags"'
+        return f'see all {len(known)} with: historian sql "select tag from tags"'  # noqa: S608 - a text for people
     return f"the nearest is {near!r}"

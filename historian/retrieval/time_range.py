@@ -1,8 +1,8 @@
 """Times as people write them, and ranges [start, end) of them.
 
-``now``, ``today``, ``yesterday``, ``-8h``, ``now-8h``, ``2026-11-22``, ``2026-11-22 06:00:30.5``, ``2026-11-22T06:00Z``,
-``2026-11-22 06:00+01:00``.  A time without a zone is in the zone of the request (UTC unless said otherwise); inside
-there are only microseconds since 1970 UTC.
+``now``, ``today``, ``yesterday``, ``-8h``, ``now-8h``, ``2026-11-22``, ``2026-11-22 06:00:30.5``,
+``2026-11-22T06:00Z``, ``2026-11-22 06:00+01:00``.  A time without a zone is in the zone of the request (UTC unless
+said otherwise); inside there are only microseconds since 1970 UTC.
 """
 
 from __future__ import annotations
@@ -38,7 +38,10 @@ class TimeRange:
 
 
 def parse_range(start: str, end: str, now_us: int, zone: tzinfo = UTC) -> TimeRange:
-    """The range between two texts.  Raises UnusableValueError for a text that is no time, UsageError when start >= end."""
+    """The range between two texts.
+
+    Raises UnusableValueError for a text that is no time, UsageError when start >= end.
+    """
     return TimeRange(parse_time(start, now_us, zone), parse_time(end, now_us, zone))
 
 

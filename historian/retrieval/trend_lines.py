@@ -1,4 +1,4 @@
-"""What a plot of some tags draws: of each pixel column the first, last, smallest and largest value (M4), broken where Bad.
+"""What a plot draws: of each pixel column the first, last, smallest and largest value (M4), broken where Bad.
 
 Those four with their times give the same pixels as all samples would (Jugel et al., "M4: A Visualization-Oriented Time
 Series Data Aggregation", PVLDB 7, 2014), so a year is drawn from as few points as an hour.

@@ -1,8 +1,9 @@
 """The names people use in SQL: ``samples``, ``snapshot``, ``tags``, ``sources``, ``audit``.
 
-``samples`` is the archive's files and the recent samples that are in none yet, with the tag's name for its number.  Plain
-views, so that DuckDB carries a query's conditions into them: one on the time goes straight into the scan of the Parquet
-files, one on the tag goes through the join, as the few ``tag_id`` it leaves, and both skip whole row groups.
+``samples`` is the archive's files and the recent samples that are in none yet, with the tag's name for its number.
+Plain views, so that DuckDB carries a query's conditions into them: one on the time goes straight into the scan of
+the Parquet files, one on the tag goes through the join, as the few ``tag_id`` it leaves, and both skip whole row
+groups.
 """
 
 from __future__ import annotations
@@ -56,19 +57,19 @@ _SOURCE: Final = "source/"
 
 _WHOLE: Final = f"""
     case when value_int is not null then value_int
-         when whole and abs(value) <= {EXACT_LIMIT} and value = trunc(value) then value::decimal(20, 0) end as value_int"""
+         when whole and abs(value) <= {EXACT_LIMIT} and value = trunc(value) then value::decimal(20, 0) end as
+         value_int"""
 
-_STATUS: Final = """
-    case when status < 0 then 'Bad' when status >= {uncertain} then 'Uncertain' else 'Good' end as quality,
+_QUALITY: Final = f"case when status < 0 then 'Bad' when status >= {UNCERTAIN} then 'Uncertain' else 'Good' end"
+
+_STATUS_COLUMNS: Final = f"""
+    {_QUALITY} as quality,
     case when status = 0 then 'Good' else
          coalesce(map_extract_value(getvariable('status_names'), status & -65536),
-                  printf('%s(0x%08X)', case when status < 0 then 'Bad' when status >= {uncertain} then 'Uncertain' else 'Good' end,
-                         status::bigint & 4294967295))
+                  printf('%s(0x%08X)', {_QUALITY}, status::bigint & 4294967295))
          end as status,
     (status::bigint & 4294967295)::uinteger as status_code"""
 """``status`` is a signed number in the archive, so Bad codes, whose top bit is set, are those below zero."""
-
-_STATUS_COLUMNS: Final = _STATUS.format(uncertain=UNCERTAIN)
 
 _ROWS: Final = "select tag_id, time, value, value_int, value_text, status from "
 
@@ -86,7 +87,7 @@ _TAG_NUMBERS: Final = f"""
 create view _tag_numbers as
 select tag_id, tag,
        coalesce(value_type in {WHOLE_TYPES!r}, false) and coalesce(scale, 1) = 1 and coalesce("offset", 0) = 0 as whole
-from _tags"""
+from _tags"""  # noqa: S608 - constants
 
 
 def create_views(connection: duckdb.DuckDBPyConnection, snapshot: StoreSnapshot, register: Register) -> None:

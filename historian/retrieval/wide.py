@@ -1,9 +1,10 @@
 """Wide exports: one row a time of a regular grid, one column a tag.
 
-Value of a tag at a time, as the simple bounding value of OPC UA Part 13 (3.1.8): the sample there; else, where the sample
-before is not Bad, its value held for step tags and before a Bad sample, and the line to the next sample for the others.
-So nothing is ever drawn across a Bad interval.  Before the first sample there is nothing.  After the last, it holds for
-as long as the source answered, because exception reporting proves that it did not change, and then there is nothing.
+Value of a tag at a time, as the simple bounding value of OPC UA Part 13 (3.1.8): the sample there; else, where the
+sample before is not Bad, its value held for step tags and before a Bad sample, and the line to the next sample for
+the others. So nothing is ever drawn across a Bad interval.  Before the first sample there is nothing.  After the
+last, it holds for as long as the source answered, because exception reporting proves that it did not change, and
+then there is nothing.
 
 Only the first and the last sample between two grid times can matter, so DuckDB reduces the samples to these, and memory
 depends on the grid alone.
@@ -98,7 +99,7 @@ def _values(wide: WideColumn, place: int, points: Points, times: Int64Array, end
 
 
 def _on_the_line(points: Points, left: IndexArray, right: IndexArray, times: Int64Array) -> FloatArray:
-    """Values at ``times`` on the lines from the samples ``left`` to those ``right`` of them; held where there is no line."""
+    """Values at ``times`` on the lines from the samples ``left`` to those ``right``; held where there is no line."""
     value: FloatArray = points.value[left].copy()
     line: BoolArray = (right > left) & ~points.bad[right] & (points.time_us[left] < times)
     start, end = left[line], right[line]

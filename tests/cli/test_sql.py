@@ -50,7 +50,13 @@ def test_a_table_for_people(ask):
     names, rule, row = ask(ONE_ROW).stdout.splitlines()
     assert names.split() == ["tag", "time", "value", "value_int", "quality"]
     assert set(rule) == {"-", " "}
-    assert row.split("  ") == ["FQ101.TOTAL", "2026-11-22 00:00:00.000Z", "9007199254740992.0", "9007199254740993", "Good"]
+    assert row.split("  ") == [
+        "FQ101.TOTAL",
+        "2026-11-22 00:00:00.000Z",
+        "9007199254740992.0",
+        "9007199254740993",
+        "Good",
+    ]
     # Numbers end where their column's rule ends, texts begin where it begins.
     assert rule.startswith("-" * len("FQ101.TOTAL") + "  -")
     assert row.index("9007199254740993") + 16 == names.index("value_int") + len("value_int")
@@ -58,7 +64,11 @@ def test_a_table_for_people(ask):
 
 def test_csv(ask):
     (row,) = csv.DictReader(io.StringIO(ask("--format", "csv", ONE_ROW).stdout))
-    assert (row["tag"], row["time"], row["value_int"]) == ("FQ101.TOTAL", "2026-11-22T00:00:00.000000Z", "9007199254740993")
+    assert (row["tag"], row["time"], row["value_int"]) == (
+        "FQ101.TOTAL",
+        "2026-11-22T00:00:00.000000Z",
+        "9007199254740993",
+    )
 
 
 def test_json(ask):
@@ -84,7 +94,9 @@ def test_another_time_zone(ask):
     assert "2026-11-22T01:00:59.000000+01:00" in text
 
 
-@pytest.mark.parametrize(("name", "read"), [("o.parquet", pq.read_table), ("o.arrow", lambda path: pa.ipc.open_file(path).read_all())])
+@pytest.mark.parametrize(
+    ("name", "read"), [("o.parquet", pq.read_table), ("o.arrow", lambda path: pa.ipc.open_file(path).read_all())]
+)
 def test_files_for_other_tools(ask, tmp_path, name, read):
     ask("--output", str(tmp_path / name), "from samples")
     assert read(tmp_path / name).num_rows == 300
@@ -147,7 +159,7 @@ def test_a_mistake_ends_with_its_place_and_exit_code_2(store):
         (["--tz", "Mars/Base", "select 1"], 2, "time zone"),
     ],
 )
-def test_what_cannot_be_opened(tmp_path, monkeypatch, capsys, arguments, code, text):
+def test_what_cannot_be_opened(tmp_path, monkeypatch, capsys, arguments, code, text):  # noqa: PLR0917 - fixtures
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["historian", "sql", *arguments])
     with pytest.raises(SystemExit) as ended:

@@ -80,5 +80,11 @@ def test_a_store_nothing_was_collected_into(store_path):
 
 
 def test_words_for_sizes_and_times():
-    assert [age(seconds) for seconds in (0.04, 1.5, 90, 7200, 200_000)] == ["0.0 s", "1.5 s", "1.5 min", "2 h", "2.31 d"]
+    assert [age(seconds) for seconds in (0.04, 1.5, 90, 7200, 200_000)] == [
+        "0.0 s",
+        "1.5 s",
+        "1.5 min",
+        "2 h",
+        "2.31 d",
+    ]
     assert [in_bytes(size) for size in (12, 1500, 2_500_000)] == ["12 bytes", "1.5 kB", "2.5 MB"]

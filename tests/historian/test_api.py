@@ -7,7 +7,7 @@ import sys
 import threading
 from datetime import UTC, datetime, timedelta
 
-import polars
+import polars as pl
 import pytest
 
 import historian
@@ -28,7 +28,7 @@ def opened(store_path):
 def test_sql_gives_arrow(opened):
     table = opened.sql("select avg(value) as mean from samples where tag = ?", ["FIC102.PV"])
     assert table.to_pylist() == [{"mean": 10.0}]
-    assert polars.from_arrow(table)["mean"].to_list() == [10.0]
+    assert pl.from_arrow(table)["mean"].to_list() == [10.0]
     assert table.to_pandas()["mean"].tolist() == [10.0]
 
 
@@ -110,7 +110,9 @@ def test_close_twice(store_path):
 
 
 def test_importing_loads_nothing_heavy():
-    code = "import sys, historian; print(sorted({'numpy', 'pyarrow', 'duckdb', 'pandas', 'pydantic'} & set(sys.modules)))"
+    code = (
+        "import sys, historian; print(sorted({'numpy', 'pyarrow', 'duckdb', 'pandas', 'pydantic'} & set(sys.modules)))"
+    )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "[]"
 

@@ -69,4 +69,8 @@ def test_slices_hold_about_as_many_rows_as_they_may():
     counts = [TagCount("A", 5, 0, 4), TagCount("B", 4, 0, 3), TagCount("C", 30, 100, 129), TagCount("D", 1, 7, 7)]
     slices = list(make_slices(counts, limit=10))
     assert [one.tags for one in slices] == [("A", "B"), ("C",), ("C",), ("C",), ("D",)]
-    assert [(one.time_range.start_us, one.time_range.end_us) for one in slices[1:4]] == [(100, 110), (110, 120), (120, 130)]
+    assert [(one.time_range.start_us, one.time_range.end_us) for one in slices[1:4]] == [
+        (100, 110),
+        (110, 120),
+        (120, 130),
+    ]

@@ -59,5 +59,7 @@ def test_few_points_are_drawn_and_no_extreme_is_lost(store_path):
     assert np.all(np.diff(piece.time_us) >= 0)
     for column in range(50):
         wanted = [value for _, second, value, _ in rows if column * 100 <= second < (column + 1) * 100]
-        inside = (piece.time_us >= T0_US + column * 100 * SECOND) & (piece.time_us < T0_US + (column + 1) * 100 * SECOND)
+        inside = (piece.time_us >= T0_US + column * 100 * SECOND) & (
+            piece.time_us < T0_US + (column + 1) * 100 * SECOND
+        )
         assert (piece.value[inside].min(), piece.value[inside].max()) == (min(wanted), max(wanted))

@@ -66,7 +66,9 @@ def test_columns_of_samples(store_path, sql):
 
 def test_whole_numbers_are_exact(store_path, sql):
     small, huge = 7, 2**64 - 1
-    make_store(store_path, [("FQ101.TOTAL", 0, small, GOOD), ("FQ101.TOTAL", 1, huge, GOOD), ("FIC101.PV", 0, 7.0, GOOD)])
+    make_store(
+        store_path, [("FQ101.TOTAL", 0, small, GOOD), ("FQ101.TOTAL", 1, huge, GOOD), ("FIC101.PV", 0, 7.0, GOOD)]
+    )
     assert sql("select value_int from samples where tag = 'FQ101.TOTAL' order by time") == [
         {"value_int": Decimal(small)},
         {"value_int": Decimal(huge)},
@@ -117,14 +119,23 @@ def test_the_snapshot_vouches_only_for_a_process_that_lives(store_path, sql, fig
 def test_the_snapshot_keeps_what_is_bad_as_it_is(store_path, sql):
     rows = [("FIC101.PV", 0, None, BAD), ("FIC102.PV", 0, 1.0, UNCERTAIN)]
     make_store(store_path, rows, health=health(1))
-    assert sql("select status from snapshot order by tag") == [{"status": "BadNoCommunication"}, {"status": "Uncertain"}]
+    assert sql("select status from snapshot order by tag") == [
+        {"status": "BadNoCommunication"},
+        {"status": "Uncertain"},
+    ]
 
 
 def test_sources(store_path, sql):
     figures = {"protocol": "modbus", "state": "connected", "scans": 7, "last_good_us": T0_US, "updated_us": 0}
     make_store(store_path, [], health={"source/boiler": figures})
     (row,) = sql("select * exclude (last_good, updated), epoch_us(last_good) as t, updated from sources")
-    assert (row["source"], row["protocol"], row["scans"], row["t"], row["updated"]) == ("boiler", "modbus", 7, T0_US, None)
+    assert (row["source"], row["protocol"], row["scans"], row["t"], row["updated"]) == (
+        "boiler",
+        "modbus",
+        7,
+        T0_US,
+        None,
+    )
 
 
 def test_tags_and_audit(store_path, sql):
@@ -141,11 +152,12 @@ def test_an_empty_store(store_path, sql):
 
 
 @pytest.mark.parametrize(
-    "condition", ["tag = 'FIC102.PV'", "tag in ('FIC102.PV', 'FQ101.TOTAL')", "tag like 'BATCH%'", "starts_with(tag, 'X')"]
+    "condition",
+    ["tag = 'FIC102.PV'", "tag in ('FIC102.PV', 'FQ101.TOTAL')", "tag like 'BATCH%'", "starts_with(tag, 'X')"],
 )
 def test_conditions_on_the_tag_find_all_of_it(store_path, sql, condition):
     make_store(store_path, plant_rows(), archived_before_s=30)
-    found = sql(f"select tag, count(*) as n from samples where {condition} group by tag")
+    found = sql(f"select tag, count(*) as n from samples where {condition} group by tag")  # noqa: S608 - conditions of the test
     assert found
     assert all(row["n"] == 60 for row in found)
 
@@ -163,7 +175,7 @@ def test_conditions_reach_the_row_groups(store_path, sql, condition):
     tags = [Tag(f"TAG{number:03}", "boiler", "hr:0", "fast", ValueType.FLOAT64) for number in range(40)]
     rows = [(tag.name, second, float(second), GOOD) for tag in tags for second in range(3000)]
     make_store(store_path, rows, tags=tags, archived_before_s=1e9)
-    plan = sql(f"explain analyze select avg(value) from samples where {condition}")[0]["explain_value"]
+    plan = sql(f"explain analyze select avg(value) from samples where {condition}")[0]["explain_value"]  # noqa: S608 - conditions of the test
     read, all_groups = row_groups_read(str(plan))
     assert all_groups > 4
     assert read <= all_groups // 4

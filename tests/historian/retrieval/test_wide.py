@@ -46,7 +46,9 @@ def close(got, wanted):
 
 
 samples = st.dictionaries(
-    st.integers(0, 240), st.tuples(st.integers(-50, 50), st.sampled_from([GOOD, GOOD, GOOD, UNCERTAIN, BAD])), max_size=25
+    st.integers(0, 240),
+    st.tuples(st.integers(-50, 50), st.sampled_from([GOOD, GOOD, GOOD, UNCERTAIN, BAD])),
+    max_size=25,
 )
 
 
@@ -55,7 +57,7 @@ samples = st.dictionaries(
     line=samples, step=samples, archived=st.integers(0, 240), start=st.integers(-100, 200), every=st.integers(1, 97),
     rows=st.integers(1, 60), cells=st.sampled_from([2, 7, 1000]), late=st.integers(0, 300),
 )  # fmt: skip
-def test_every_value_is_the_simple_bounding_value(
+def test_every_value_is_the_simple_bounding_value(  # noqa: PLR0917 - hypothesis draws them
     tmp_path_factory, line, step, archived, start, every, rows, cells, late
 ):
     folder = tmp_path_factory.mktemp("wide")

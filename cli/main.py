@@ -70,6 +70,8 @@ def historian() -> None:
 
 def main() -> None:
     """Run the command line; a person's mistake ends with one message and exit code 1 or 2, never with a traceback."""
+    # Nothing here multiplies matrices, and numpy's pool of threads for that costs start-up time and memory.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         historian(prog_name="historian", standalone_mode=False)
         # Here and not at the interpreter's end, where a reader that is gone could not be handled any more.

@@ -38,12 +38,14 @@ def headline(report: Figures) -> Text:
     """Whether it collects, in one or two lines."""
     state, since = report["collecting"]["state"], report["collecting"]["seconds_since"]
     process = report["process"]
-    last = f"last commit {report['collecting']['last_commit']}, {age(since)} ago" if since is not None else ""
+    last = (
+        f"last commit {to_second(report['collecting']['last_commit'])}, {age(since)} ago" if since is not None else ""
+    )
     if state == "yes":
         rate = process.get("rate_per_s")
         words = [
             f"process {process['pid']}" if process.get("pid") else "",
-            f"since {process.get('started')}" if process.get("started") else "",
+            f"since {to_second(process['started'])}" if process.get("started") else "",
         ]
         words.append(f"{quantity(rate)} values/s" if rate is not None else "")
         line = Text("Collecting", "bold green").append(": " + ", ".join([*filter(None, words), last]), "default")
@@ -110,7 +112,7 @@ def _store_rows(store: Figures) -> list[tuple[str, str]]:
         ("store", store["path"]),
         ("this run" if taken is not None else "", this_run),
         ("samples", f"{count(store['samples'])} of {count(store['tags'])} tags"),
-        ("from, to", f"{store['first']}, {store['last']}" if store["first"] else "no samples yet"),
+        ("from, to", f"{to_second(store['first'])}, {to_second(store['last'])}" if store["first"] else "no samples yet"),
         ("buffer", f"{count(store['buffer_rows'])} samples in {count(store['batches'])} batches"),
         ("archive", archive + (f", {size:.2f} bytes a sample" if size else "")),
         ("database", in_bytes(store["database_bytes"])),
@@ -124,6 +126,11 @@ def _ago(moment: str | None) -> str:
         return "never"
     seconds = time.time() - datetime.fromisoformat(moment).timestamp()
     return f"{age(seconds)} ago" if seconds < 86_400 else moment
+
+
+def to_second(moment: str) -> str:
+    """A time without the fraction of its second, which nobody reads here."""
+    return moment.split(".")[0].removesuffix("Z") + "Z"
 
 
 def age(seconds: float) -> str:

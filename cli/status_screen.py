@@ -112,13 +112,17 @@ def _store_rows(store: Figures) -> list[tuple[str, str]]:
         ("store", store["path"]),
         ("this run" if taken is not None else "", this_run),
         ("samples", f"{count(store['samples'])} of {count(store['tags'])} tags"),
-        ("from, to", f"{to_second(store['first'])}, {to_second(store['last'])}" if store["first"] else "no samples yet"),
+        ("from, to", _between(store)),
         ("buffer", f"{count(store['buffer_rows'])} samples in {count(store['batches'])} batches"),
         ("archive", archive + (f", {size:.2f} bytes a sample" if size else "")),
         ("database", in_bytes(store["database_bytes"])),
         ("quarantined", count(store["quarantined"]) if store["quarantined"] else ""),
     ]  # fmt: skip
     return [(name, value) for name, value in rows if value]
+
+
+def _between(store: Figures) -> str:
+    return f"{to_second(store['first'])}, {to_second(store['last'])}" if store["first"] else "no samples yet"
 
 
 def _ago(moment: str | None) -> str:
@@ -130,7 +134,7 @@ def _ago(moment: str | None) -> str:
 
 def to_second(moment: str) -> str:
     """A time without the fraction of its second, which nobody reads here."""
-    return moment.split(".")[0].removesuffix("Z") + "Z"
+    return moment.partition(".")[0].removesuffix("Z") + "Z"
 
 
 def age(seconds: float) -> str:

@@ -117,4 +117,5 @@ def _extras(table: pa.Table, name: str) -> list[tuple[int, Any]]:
         return []
     values = table.column(name)
     there: BoolArray = present(values)
-    return list(zip(np.flatnonzero(there).tolist(), values.drop_null().to_pylist(), strict=True))
+    # One by one, and not by drop_null: that would load Arrow's compute functions, 45 ms of every reader's start.
+    return [(row, values[row].as_py()) for row in np.flatnonzero(there).tolist()]

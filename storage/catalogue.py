@@ -11,6 +11,8 @@ import sqlite3
 from pathlib import Path
 from typing import NamedTuple
 
+from storage import schema
+
 
 class ArchiveFile(NamedTuple):
     """One file of the archive.
@@ -60,10 +62,9 @@ def add(connection: sqlite3.Connection, number: int, path: str, file: ArchiveFil
 
 
 def read(connection: sqlite3.Connection, archive: Path) -> tuple[ArchiveFile, ...]:
-    """All files, oldest first; ``archive`` is the folder their paths start from."""
-    rows = connection.execute(
-        "select ? || path, rows, first_us, last_us, first_tag, last_tag, bytes, sha256 from file "
-        "order by first_us, number",
-        (f"{archive}{os.sep}",),
-    )
+    """All files but the retired, oldest first; ``archive`` is the folder their paths start from."""
+    some = "where retired_us is null" if schema.version_of(connection) >= schema.EDITS_SINCE else ""
+    columns = "? || path, rows, first_us, last_us, first_tag, last_tag, bytes, sha256"
+    query = f"select {columns} from file {some} order by first_us, number"  # noqa: S608 - constants
+    rows = connection.execute(query, (f"{archive}{os.sep}",))
     return tuple(map(ArchiveFile._make, rows))

@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from historian.errors import StoreForeignError, StoreNotFoundError
 from historian.model.commit import QuarantinedSample
-from storage import audit, buffer, catalogue, current, health, names, quarantine, schema, state, statistics, tags
+from storage import audit, buffer, catalogue, current, edits, health, names, quarantine, schema, state, statistics, tags
 from storage.arrays import empty_table
 from storage.catalogue import ArchiveFile
 from storage.columns import concatenate, to_batch
@@ -43,14 +43,17 @@ class StoreSnapshot:
     """The store at one instant.
 
     ``tags``: the version that holds of each tag (``storage.tags.SCHEMA``).  ``recent``: what is not in the archive yet,
-    the buffer and the samples held back (``storage.columns.SAMPLE_SCHEMA``); with the rows of ``files`` it is every
-    sample, once.  ``current``: the newest sample of each tag and when its source last answered
-    (``storage.current.CURRENT_SCHEMA``).  ``health`` by name, ``audit`` line by line (``storage.audit.SCHEMA``).
+    the buffer and the samples held back (``storage.columns.SAMPLE_SCHEMA``).  ``edits`` (``storage.edits.SCHEMA``)
+    stand in the place of rows of ``files`` and ``recent`` with the same tag and time: the rows of those two that are
+    in no edit, and the edits that are no removals, are every sample, once.  ``current``: the newest sample of each tag
+    and when its source last answered (``storage.current.CURRENT_SCHEMA``).  ``health`` by name, ``audit`` line by
+    line (``storage.audit.SCHEMA``).
     """
 
     format_version: int
     tags: pa.Table
     recent: pa.Table
+    edits: pa.Table
     current: pa.Table
     files: tuple[ArchiveFile, ...]
     health: dict[str, dict[str, object]]
@@ -61,7 +64,9 @@ class StoreSnapshot:
 class _Raw:
     """What one transaction read, not decoded yet."""
 
+    version: int
     state: state.State
+    edits: pa.Table
     batches: list[int]
     fresh: list[tuple[int, bytes]]
     groups: list[tuple[int, bytes]]
@@ -84,7 +89,7 @@ class StoreReader:
         self._tags: tuple[int, pa.Table] = (-1, empty_table(tags.SCHEMA))
         self._files: tuple[int, tuple[ArchiveFile, ...]] = (-1, ())
         self._audit: tuple[int, pa.Table] = (0, empty_table(audit.SCHEMA))
-        self._format_version = 0
+        self._edits: tuple[int, pa.Table] = (0, empty_table(edits.SCHEMA))
 
     @classmethod
     def open(cls, path: Path) -> StoreReader:
@@ -97,7 +102,7 @@ class StoreReader:
         with explained(folder / names.DATABASE, f"open the store {folder}"):
             reader = cls(folder, connect_reader(folder / names.DATABASE), immutable=False)
         try:
-            reader._format_version = reader._read(lambda link: schema.check(link, reader._database))
+            reader._read(lambda link: schema.check(link, reader._database))
         except BaseException:
             reader.close()
             raise
@@ -112,7 +117,7 @@ class StoreReader:
             pending = pa.Table.from_batches([to_batch(current.pending(groups))])
             recent = concatenate([*(self._batches[number] for number in raw.batches), pending])
         newest = current.to_table(current.newest(groups))
-        return StoreSnapshot(self._format_version, raw.tags, recent, newest, raw.files, raw.health, raw.audit[1])
+        return StoreSnapshot(raw.version, raw.tags, recent, raw.edits, newest, raw.files, raw.health, raw.audit[1])
 
     def _read_all(self, link: sqlite3.Connection) -> _Raw:
         found = state.read(link)
@@ -121,7 +126,9 @@ class StoreReader:
         last_line = audit.last_number(link)
         newer = audit.read(link, self._audit[0] + 1, last_line)
         return _Raw(
+            schema.version_of(link),
             found,
+            self._edits[1] if self._edits[0] == found.edits_version else edits.read(link),
             batches,
             buffer.fetch(link, fresh),
             current.read(link),
@@ -138,6 +145,7 @@ class StoreReader:
         self._batches = {number: known[number] for number in raw.batches}
         self._tags = (raw.state.tags_version, raw.tags)
         self._files = (raw.state.files_version, raw.files)
+        self._edits = (raw.state.edits_version, raw.edits)
         self._audit = raw.audit
 
     def tag_versions(self) -> pa.Table:

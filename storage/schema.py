@@ -16,8 +16,11 @@ from historian.errors import StoreForeignError, StoreNotFoundError, StoreVersion
 APPLICATION_ID: Final = 0x48495354
 """In the header of the database file: "HIST", so that ``file`` and we can tell a store from any other database."""
 
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
 """The version this software writes; in the database's header and in the footer of every archive file."""
+
+EDITS_SINCE: Final = 2
+"""The first version with edits, and with files that are retired before they are removed."""
 
 PAGE_BYTES: Final = 8192
 """A commit of 5,000 samples takes 0.73 ms with 8 KiB pages, 0.86 ms with 32 KiB; deleting a flushed buffer takes a
@@ -33,7 +36,8 @@ create table state (
     tags_version integer not null default 0,
     tags_written integer not null default 0,
     files_version integer not null default 0,
-    next_file integer not null default 1
+    next_file integer not null default 1,
+    edits_version integer not null default 0
 );
 create table tag_version (
     tag_id integer not null,
@@ -89,7 +93,9 @@ create table file (
     first_tag integer not null,
     last_tag integer not null,
     bytes integer not null,
-    sha256 text not null
+    sha256 text not null,
+    level text not null default 'flush',
+    retired_us integer
 );
 create table file_intent (
     path text primary key
@@ -125,7 +131,59 @@ create table health (
 ) without rowid;
 """
 
-MIGRATIONS: Final[dict[int, Callable[[sqlite3.Connection], None]]] = {}
+TABLES_2: Final = """
+create table edit (
+    tag_id integer not null,
+    time_us integer not null,
+    kind text not null check (kind in ('replace', 'insert', 'remove')),
+    value real,
+    value_int text,
+    value_text text,
+    status integer not null,
+    who text not null,
+    why text not null,
+    edited_us integer not null,
+    primary key (tag_id, time_us)
+) without rowid;
+create table former (
+    number integer primary key autoincrement,
+    audit_number integer not null,
+    rows integer not null,
+    first_us integer not null,
+    last_us integer not null,
+    samples blob not null
+);
+create index former_audit_number on former (audit_number);
+create trigger former_keeps_samples before update on former begin
+    select raise(abort, 'what was replaced or removed is kept for the audit');
+end;
+create trigger former_loses_no_samples before delete on former begin
+    select raise(abort, 'what was replaced or removed is kept for the audit');
+end;
+create table import_progress (
+    source text primary key,
+    path text not null,
+    position integer not null,
+    figures text not null,
+    finished integer not null,
+    updated_us integer not null
+) without rowid;
+"""
+"""What version 2 added; a table that a later version adds goes into a script of its own."""
+
+_COLUMNS_2: Final = """
+alter table state add column edits_version integer not null default 0;
+alter table file add column level text not null default 'flush';
+alter table file add column retired_us integer;
+"""
+"""The columns of TABLES that version 1 had not."""
+
+
+def _to_2(connection: sqlite3.Connection) -> None:
+    _run(connection, _COLUMNS_2 + TABLES_2)
+
+
+MIGRATIONS: Final[dict[int, Callable[[sqlite3.Connection], None]]] = {1: _to_2}
 """By version: what turns a database of that version into one of the next, inside a transaction."""
 
 
@@ -133,10 +191,14 @@ def create(connection: sqlite3.Connection) -> None:
     """Make the tables, inside the caller's transaction."""
     connection.execute(f"pragma application_id = {APPLICATION_ID}")
     connection.execute(f"pragma user_version = {FORMAT_VERSION}")
-    # Not executescript: that would commit the caller's transaction first.
-    for statement in _statements(TABLES):
-        connection.execute(statement)
+    _run(connection, TABLES + TABLES_2)
     connection.execute("insert into state (id, store_id) values (1, ?)", (uuid.uuid4().hex,))
+
+
+def _run(connection: sqlite3.Connection, script: str) -> None:
+    # Not executescript: that would commit the caller's transaction first.
+    for statement in _statements(script):
+        connection.execute(statement)
 
 
 def _statements(script: str) -> list[str]:
@@ -167,7 +229,7 @@ def check(connection: sqlite3.Connection, path: Path) -> int:
             f"cannot open the store {path.parent}: {path.name} is empty, its creation was never finished; "
             "start collecting into it to finish that"
         )
-    application, version = _pragma(connection, "application_id"), _pragma(connection, "user_version")
+    application, version = _pragma(connection, "application_id"), version_of(connection)
     if application != APPLICATION_ID:
         raise StoreForeignError(
             f"cannot open the store {path.parent}: {path.name} is a database of some other program "
@@ -180,6 +242,11 @@ def check(connection: sqlite3.Connection, path: Path) -> int:
             f"{FORMAT_VERSION}; update it (pip install --upgrade plant-historian). Nothing was changed"
         )
     return version
+
+
+def version_of(connection: sqlite3.Connection) -> int:
+    """The format version as of the connection's transaction: a writer that comes later may raise it."""
+    return _pragma(connection, "user_version")
 
 
 def migrate(

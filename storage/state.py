@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass
 
+from storage import schema
+
 
 @dataclass(frozen=True, slots=True)
 class State:
@@ -13,7 +15,8 @@ class State:
     ``commit_number`` counts transactions with samples.  ``last_commit_us`` is the time of the last one, None before the
     first.  ``run_open``: a run has committed what it knows of its tags and has not ended in order.  ``tags_version``
     and ``files_version`` grow with every change of tags and catalogue, so that readers know what to read again;
-    ``tags_written`` is the version that is in ``tags.parquet``.
+    ``tags_written`` is the version that is in ``tags.parquet``.  ``edits_version`` is the same for the edits; 0 in a
+    store of version 1, which has none.
     """
 
     store_id: str
@@ -23,13 +26,14 @@ class State:
     tags_version: int
     tags_written: int
     files_version: int
+    edits_version: int
 
 
 def read(connection: sqlite3.Connection) -> State:
     """The row as it is in the connection's transaction."""
-    row = connection.execute(
-        "select store_id, commit_number, last_commit_us, run_open, tags_version, tags_written, files_version from state"
-    ).fetchone()
+    columns = "store_id, commit_number, last_commit_us, run_open, tags_version, tags_written, files_version, "
+    columns += "edits_version" if schema.version_of(connection) >= schema.EDITS_SINCE else "0"
+    row = connection.execute(f"select {columns} from state").fetchone()  # noqa: S608 - constants
     return State(row[0], row[1], row[2], bool(row[3]), *row[4:])
 
 
@@ -65,3 +69,8 @@ def tags_written(connection: sqlite3.Connection, version: int) -> None:
 def files_changed(connection: sqlite3.Connection) -> None:
     """Say that the catalogue changed."""
     connection.execute("update state set files_version = files_version + 1")
+
+
+def edits_changed(connection: sqlite3.Connection) -> None:
+    """Say that edits were made, or folded into files."""
+    connection.execute("update state set edits_version = edits_version + 1")

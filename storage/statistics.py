@@ -6,7 +6,7 @@ import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 
-from storage import buffer, names, quarantine, state
+from storage import buffer, names, quarantine, schema, state
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +42,12 @@ class StoreStatistics:
 def gather(connection: sqlite3.Connection, folder: Path) -> StoreStatistics:
     """The figures as of the connection's transaction."""
     (tags,) = connection.execute("select count(*) from tag_version where valid_to_us is null").fetchone()
+    some = "where retired_us is null" if schema.version_of(connection) >= schema.EDITS_SINCE else ""
     files, archive_rows, archive_bytes = connection.execute(
-        "select count(*), coalesce(sum(rows), 0), coalesce(sum(bytes), 0) from file"
+        f"select count(*), coalesce(sum(rows), 0), coalesce(sum(bytes), 0) from file {some}"  # noqa: S608 - constants, as below
     ).fetchone()
-    first_us, last_us = connection.execute(
-        "select min(first_us), max(last_us) from "
-        "(select first_us, last_us from file union all select first_us, last_us from batch)"
-    ).fetchone()
+    ranges = f"select first_us, last_us from file {some} union all select first_us, last_us from batch"  # noqa: S608
+    first_us, last_us = connection.execute(f"select min(first_us), max(last_us) from ({ranges})").fetchone()  # noqa: S608
     waiting = buffer.state(connection)
     current = state.read(connection)
     return StoreStatistics(

@@ -10,6 +10,8 @@ from typing import Final
 STEPS: Final = (
     "create: database made",
     "create: tables made",
+    "migrate: tables changed",
+    "migrate: committed",
     "commit: rows written",
     "commit: committed",
     "recover: rows written",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sqlite3
 import sys
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +19,7 @@ import numpy as np
 
 from historian.config.settings import StoreSettings
 from historian.errors import HistorianError, StoreForeignError, StoreNotFoundError, UsageError
-from historian.model.commit import Commit
+from historian.model.commit import AuditEvent, Commit
 from historian.model.samples import Samples
 from historian.model.tag import Tag, ValueType
 from storage import audit, buffer, current, health, names, quarantine, recovery, schema, state, statistics, steps, tags
@@ -249,7 +250,9 @@ def _open_database(folder: Path, *, create: bool) -> sqlite3.Connection:
     steps.reached("create: database made")
     try:
         with transaction(connection, path, doing):
-            _create_or_migrate(connection, path)
+            migrated = _create_or_migrate(connection, path)
+        if migrated:
+            steps.reached("migrate: committed")
         with explained(path, doing):
             sync_folder(folder)
     except BaseException:
@@ -269,10 +272,21 @@ def _check_database(path: Path, *, create: bool) -> None:
             reader.close()
 
 
-def _create_or_migrate(connection: sqlite3.Connection, path: Path) -> None:
+def _create_or_migrate(connection: sqlite3.Connection, path: Path) -> bool:
+    """True when there was an older store, which was brought up to date."""
     if schema.is_empty(connection):
         schema.create(connection)
-        return
+        return False
     version = schema.check(connection, path)
-    if version < schema.FORMAT_VERSION:
-        schema.migrate(connection, version)
+    if version == schema.FORMAT_VERSION:
+        return False
+    schema.migrate(connection, version)
+    audit.append(connection, [_migrated(version)])
+    steps.reached("migrate: tables changed")
+    return True
+
+
+def _migrated(version: int) -> AuditEvent:
+    why = "an older version of the software wrote it, this one opened it for writing"
+    now_us = time.time_ns() // 1000
+    return AuditEvent(now_us, "store", "store migrated", "store", str(version), str(schema.FORMAT_VERSION), why)

@@ -37,6 +37,9 @@ class Crash:
         return f"{self.step} #{self.after + 1}"
 
 
+ELSEWHERE = ("migrate: ",)
+"""Steps that have their lines in tables of their own, beside this one."""
+
 START = ("tags", "recovered")
 TWO = (*START, "commit 1", "commit 2")
 FLUSHED = (*TWO, "flush")
@@ -140,4 +143,5 @@ def test_a_crash_before_the_tables_are_there_is_no_store_yet(store_path):
 
 
 def test_every_step_has_a_line():
-    assert {crash.step for crash in [*CRASHES, *RECOVERIES]} == set(steps.STEPS)
+    elsewhere = {step for step in steps.STEPS if step.startswith(ELSEWHERE)}
+    assert {crash.step for crash in [*CRASHES, *RECOVERIES]} | elsewhere == set(steps.STEPS)

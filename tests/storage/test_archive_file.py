@@ -19,6 +19,7 @@ from historian.model.status import BAD_NO_COMMUNICATION, GOOD
 from storage import archive
 from storage.columns import complete, to_batch
 from storage.files import ArchiveFolder
+from storage.schema import FORMAT_VERSION
 
 PATH = "samples/2025/11/test.parquet"
 
@@ -68,7 +69,7 @@ def test_types_are_those_promised(mixed):
 def test_the_footer_says_what_a_lost_catalogue_said(mixed):
     footer = {key.decode(): value.decode() for key, value in mixed.metadata.metadata.items()}
     assert footer == {
-        "historian.format_version": "1",
+        "historian.format_version": str(FORMAT_VERSION),
         "historian.store_id": "abc",
         "historian.first_us": str(T0 + 1),
         "historian.last_us": str(T0 + 9),

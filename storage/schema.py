@@ -160,6 +160,22 @@ end;
 create trigger former_loses_no_samples before delete on former begin
     select raise(abort, 'what was replaced or removed is kept for the audit');
 end;
+create table average_file (
+    number integer primary key,
+    path text not null unique,
+    month_us integer not null,
+    every_us integer not null,
+    rows integer not null,
+    first_us integer not null,
+    last_us integer not null,
+    first_tag integer not null,
+    last_tag integer not null,
+    bytes integer not null,
+    sha256 text not null,
+    stale integer not null default 0,
+    final integer not null default 0,
+    retired_us integer
+);
 create table import_progress (
     source text primary key,
     path text not null,

@@ -5,7 +5,7 @@ docs/format/archive.md describes the file, docs/decisions/0012 the measurements 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
@@ -53,36 +53,62 @@ def write(
     tag_id: Int32Array = numpy_of(table.column("tag_id"), np.int32)
     cuts = list(group_bounds(tag_id))
     encoding = choose_encoding(table.column("value"), cuts, level)
-    metadata = _metadata(table, store_id)
+    groups = (table.slice(first, end - first) for first, end in cuts)
+    return write_groups(folder, path, groups, encoding, store_id=store_id, level=level, step="flush")
+
+
+def write_groups(
+    folder: ArchiveFolder,
+    path: str,
+    groups: Iterable[pa.Table],
+    encoding: Encoding,
+    *,
+    store_id: str,
+    level: int,
+    step: str,
+) -> ArchiveFile:
+    """Write row groups (at least one, columns of SAMPLE_SCHEMA, by tag and time) as they come, as one durable file.
+
+    Raises OSError.  ``step`` begins the names of the steps in :mod:`storage.steps`.
+    """
+    extent = _Extent()
 
     def content(stream: pa.NativeFile) -> None:
-        with _writer(stream, table.schema, encoding, level) as writer:
-            for first, end in cuts:
-                writer.write_table(table.slice(first, end - first), row_group_size=end - first)
-            writer.add_key_value_metadata(metadata)
+        with _writer(stream, SAMPLE_SCHEMA, encoding, level) as writer:
+            for group in groups:
+                writer.write_table(group, row_group_size=len(group))
+                extent.add(group)
+            writer.add_key_value_metadata(extent.metadata(store_id))
 
-    folder.write(path, content, step="flush")
+    folder.write(path, content, step=step)
     return ArchiveFile(
-        path=str(folder.root / path),
-        rows=len(table),
-        first_us=int(metadata["historian.first_us"]),
-        last_us=int(metadata["historian.last_us"]),
-        first_tag=int(tag_id[0]),
-        last_tag=int(tag_id[-1]),
-        bytes=folder.size(path),
-        sha256=folder.sha256(path),
-    )
+        str(folder.root / path), extent.rows, extent.first_us, extent.last_us, extent.first_tag, extent.last_tag,
+        folder.size(path), folder.sha256(path),
+    )  # fmt: skip
 
 
-def _metadata(table: pa.Table, store_id: str) -> Mapping[str, str]:
-    """What the footer says beside the schema, so that a lost catalogue can be made again from the files."""
-    times = times_us(table)
-    return {
-        "historian.format_version": str(FORMAT_VERSION),
-        "historian.store_id": store_id,
-        "historian.first_us": str(times.min()),
-        "historian.last_us": str(times.max()),
-    }
+class _Extent:
+    """How far the rows of a file reach, group by group."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self.first_us, self.last_us = np.iinfo(np.int64).max, np.iinfo(np.int64).min
+        self.first_tag, self.last_tag = np.iinfo(np.int32).max, 0
+
+    def add(self, group: pa.Table) -> None:
+        times, tag_id = times_us(group), numpy_of(group.column("tag_id"), np.int32)
+        self.rows += len(group)
+        self.first_us, self.last_us = min(self.first_us, int(times.min())), max(self.last_us, int(times.max()))
+        self.first_tag, self.last_tag = min(self.first_tag, int(tag_id[0])), max(self.last_tag, int(tag_id[-1]))
+
+    def metadata(self, store_id: str) -> Mapping[str, str]:
+        """What the footer says beside the schema, so that a lost catalogue can be made again from the files."""
+        return {
+            "historian.format_version": str(FORMAT_VERSION),
+            "historian.store_id": store_id,
+            "historian.first_us": str(self.first_us),
+            "historian.last_us": str(self.last_us),
+        }
 
 
 def _writer(stream: pa.NativeFile, schema: pa.Schema, encoding: Encoding, level: int) -> pq.ParquetWriter:

@@ -23,6 +23,7 @@ COMMANDS: Final[dict[str, str]] = {
     "sql": "Answer a question in SQL from the store.",
     "trend": "Draw tags over time in the terminal or into a picture.",
     "export": "Write samples to Parquet or CSV.",
+    "verify": "Check every file and table of the store; with --set-aside, take damaged files out.",
 }
 """Name of each command, in the order of use, and its line in the help; module ``cli.<name>``, function ``<name>``."""
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from rich.progress import Progress
 
 
 @contextmanager
@@ -37,3 +38,42 @@ def counted(batches: Iterator[pa.RecordBatch], total: int, what: str) -> Iterato
                 progress.advance(task, batch.num_rows)
 
         yield passed()
+
+
+class ByteBar:
+    """How much of so many bytes has gone by.  Says nothing until :meth:`begin`, and nothing at all without a screen."""
+
+    def __init__(self, progress: Progress | None, what: str) -> None:
+        self._progress = progress
+        self._task = None if progress is None else progress.add_task(what, total=None)
+
+    def begin(self, total: int) -> None:
+        """There are so many bytes to come; may be called again when there are more."""
+        if self._progress is not None and self._task is not None:
+            self._progress.update(self._task, total=total)
+
+    def advance(self, count: int) -> None:
+        """So many more bytes have gone by."""
+        if self._progress is not None and self._task is not None:
+            self._progress.advance(self._task, count)
+
+
+@contextmanager
+def byte_bar(what: str) -> Iterator[ByteBar]:
+    """A bar of bytes on stderr, when stderr is a terminal."""
+    if not sys.stderr.isatty():
+        yield ByteBar(None, what)
+        return
+    # Imported here, because nobody waits for it otherwise.
+    from rich.console import Console  # noqa: PLC0415 - as above
+    from rich.progress import (  # noqa: PLC0415 - as above
+        BarColumn,
+        DownloadColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (TextColumn(what), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        yield ByteBar(progress, what)

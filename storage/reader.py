@@ -164,6 +164,10 @@ class StoreReader:
         """The samples that were refused, oldest first."""
         return self._read(quarantine.read)
 
+    def inspect(self, query: Callable[[sqlite3.Connection], ResultT]) -> ResultT:
+        """The answer of ``query`` in one read transaction, for what looks into the tables themselves."""
+        return self._read(query)
+
     def close(self) -> None:
         """Let go of the database; may be called twice."""
         with self._turn:

@@ -33,6 +33,25 @@ STEPS: Final = (
 )
 """Every step there is, in the order of a store's life."""
 
+CARE_STEPS: Final = (
+    "set aside: rows written",
+    "set aside: committed",
+    "set aside: file moved",
+    "rebuild: database made",
+    "rebuild: old database kept",
+    "rebuild: log moved",
+    "rebuild: database in place",
+    "backup: file copied",
+    "backup: database copied",
+    "backup: manifest written",
+    "backup: old files removed",
+    "restore: begun",
+    "restore: files copied",
+    "restore: database in place",
+    "restore: done",
+)
+"""Those of verify, rebuild, backup and restore."""
+
 
 def reached(step: str) -> None:
     """The named step is done and the next has not begun."""

@@ -28,6 +28,7 @@ from storage.files import ArchiveFolder, sync_folder
 from storage.flush import Flusher, FlushReport
 from storage.lock import WriterLock
 from storage.recovery import Recovery
+from storage.set_aside import SetAside, Surgeon
 from storage.statistics import StoreStatistics
 
 RETRY_US: Final = 10_000_000
@@ -189,6 +190,17 @@ class Store:
     def _last_commit_us(self) -> int:
         with self._turn:
             return state.read(self._connection).last_commit_us or 0
+
+    def set_aside(self, damaged: Mapping[str, str], time_us: int, who: str) -> tuple[SetAside, ...]:
+        """Take damaged files out of the archive: paths below it, and why.  What they still hold stays in the store.
+
+        Commits go on meanwhile in other threads, flushes wait.  Paths that the store does not have are left out.
+        """
+        surgeon = Surgeon(self._connection, self.folder, ArchiveFolder(self.folder / names.ARCHIVE), self._turn)
+        with self._flush_turn:
+            self._flusher.clean_up()
+            done = [surgeon.set_aside(path, why, time_us, who) for path, why in damaged.items()]
+        return tuple(each for each in done if each is not None)
 
     def statistics(self) -> StoreStatistics:
         """The store in figures."""

@@ -1,0 +1,83 @@
+"""``historian verify``: is everything in the store what it should be; and damaged files out of everybody's way."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from cli.options import config_option, find_store, store_option
+from historian.errors import CorruptionError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from storage.verify import VerifyReport
+
+
+@click.command()
+@click.option(
+    "--fast", is_flag=True, help="Sizes and footers only: finds what is gone or cut short, reads no contents."
+)
+@click.option("--set-aside", is_flag=True, help="Move damaged files to store/damaged, so that all else can be read.")
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    show_default=True,
+    help="How to write the report.",
+)
+@store_option
+@config_option
+def verify(fast: bool, set_aside: bool, format_: str, store_path: Path | None, config_path: Path) -> None:
+    """Check database, buffer and every file of the archive; also while another process collects.
+
+    Ends with exit code 1 when something is damaged, and says exactly where.
+    """
+    # Imported here, so that --help does not wait for Arrow.
+    from cli.progress import byte_bar  # noqa: PLC0415 - as above
+    from storage.verify import Progress, as_json  # noqa: PLC0415 - as above
+    from storage.verify import verify as check  # noqa: PLC0415 - as above
+
+    folder = find_store(store_path, config_path)
+    with byte_bar("verifying") as bar:
+        report = check(folder, fast=fast, progress=Progress(bar.begin, bar.advance))
+    click.echo(as_json(report) if format_ == "json" else as_text(report))
+    if set_aside and report.files_to_set_aside():
+        _set_aside(folder, report.files_to_set_aside())
+    if not report.is_clean:
+        raise CorruptionError(f"the store {folder} is damaged in {len(report.damages)} places, see above")
+
+
+def as_text(report: VerifyReport) -> str:
+    """The report for people."""
+    looked = "looked at" if report.fast else "read"
+    head = (
+        f"{report.folder}: {looked} the database, {report.batches:,} batches of the buffer and {report.files:,} files "
+        f"({report.archive_rows:,} samples, {report.archive_bytes / 1e6:,.1f} MB)"
+    )
+    if report.is_clean:
+        return f"{head}; nothing is damaged"
+    count = len(report.damages)
+    lines = [f"{head}; {count} damage{'s' if count != 1 else ''}:", *(f"  {damage}" for damage in report.damages)]
+    return "\n".join([*lines, *_remedies(report)])
+
+
+def _remedies(report: VerifyReport) -> Iterable[str]:
+    if report.files_to_set_aside():
+        yield "To go on without the damaged files: historian verify --set-aside (what they still hold is kept)"
+    if any(damage.kind in ("database", "schema", "row") for damage in report.damages):
+        yield "To make the database anew from the files of the archive: historian rebuild (with collecting stopped)"
+
+
+def _set_aside(folder: Path, damaged: Mapping[str, str]) -> None:
+    # Imported here, as above.
+    from cli.person import person  # noqa: PLC0415 - as above
+    from storage.store import Store  # noqa: PLC0415 - as above
+
+    with Store.open(folder) as store:
+        for each in store.set_aside(damaged, time.time_ns() // 1000, person()):
+            click.echo(str(each), err=True)

@@ -1,0 +1,165 @@
+"""Damaged files leave the archive, so that everything else can be read; what they still hold stays.
+
+The row groups of a damaged file that can be read whole are written into new files.  One transaction then puts these
+into the catalogue in the place of the damaged one, with a line of the audit; afterwards the damaged file is moved to
+``damaged/``.  A crash before the transaction changes nothing, one after it leaves a file that the catalogue does not
+know, which the next ``--set-aside`` moves.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from historian.model.commit import AuditEvent
+from storage import archive, audit, catalogue, names, state, steps
+from storage.catalogue import ArchiveFile
+from storage.columns import complete, times_us
+from storage.database import explained, transaction
+from storage.files import ArchiveFolder, sync_folder
+from storage.flush import MAX_FILE_ROWS
+
+ACTION = "file set aside"
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """What became of one damaged file.
+
+    ``rows`` is what the catalogue said it has, ``kept_rows`` how many of them could be read and are in new files.
+    ``moved_to`` is below the store's folder, None for a file that was not there any more.
+    """
+
+    path: str
+    rows: int
+    kept_rows: int
+    moved_to: str | None
+
+    @property
+    def lost_rows(self) -> int:
+        """Samples that only a copy of the file can bring back."""
+        return self.rows - self.kept_rows
+
+    def __str__(self) -> str:
+        where = f"moved to {self.moved_to}" if self.moved_to else "was gone already, and is out of the catalogue"
+        kept = f"{self.kept_rows:,} of its {self.rows:,} samples are kept in a new file, " if self.kept_rows else ""
+        return f"{self.path}: {where}; {kept}{self.lost_rows:,} samples are lost unless a copy of it comes back"
+
+
+@dataclass(frozen=True, slots=True)
+class Surgeon:
+    """Takes files out of one store's archive.  ``turn`` is the lock that gives its holder the connection."""
+
+    connection: sqlite3.Connection
+    store: Path
+    folder: ArchiveFolder
+    turn: AbstractContextManager[object]
+
+    @property
+    def _database(self) -> Path:
+        return self.store / names.DATABASE
+
+    def set_aside(self, path: str, why: str, time_us: int, who: str) -> SetAside | None:
+        """Take one file out; ``path`` is below the archive.  None when it is neither in the catalogue nor there."""
+        with self.turn, explained(self._database, "read the catalogue"):
+            row = _catalogue_row(self.connection, path)
+            store_id = state.read(self.connection).store_id
+        if row is None and not (self.folder.root / path).is_file():
+            return None
+        kept = [] if row is None else self._salvage(path, store_id)
+        rows = 0 if row is None else int(row["rows"])
+        done = SetAside(path, rows, sum(file.rows for _, _, file in kept), self._destination(path))
+        with self.turn, transaction(self.connection, self._database, "take a damaged file out of the catalogue"):
+            for number, new_path, file in kept:
+                catalogue.add(self.connection, number, new_path, file)
+            self.connection.execute("delete from file where path = ?", (path,))
+            state.files_changed(self.connection)
+            event = _event(done, row, [each[1] for each in kept])
+            audit.append(self.connection, [replace(event, time_us=time_us, who=who, why=why)])
+            steps.reached("set aside: rows written")
+        steps.reached("set aside: committed")
+        self._move(done)
+        steps.reached("set aside: file moved")
+        return done
+
+    def _salvage(self, path: str, store_id: str) -> list[tuple[int, str, ArchiveFile]]:
+        """New files with the readable row groups, durable, with the intents that the transaction will delete."""
+        written = []
+        for table in _pieces(self.folder.root / path):
+            with self.turn, transaction(self.connection, self._database, "begin a file of the archive"):
+                number = state.next_file(self.connection)
+                new_path = names.samples_path(int(times_us(table).min()), number, secrets.token_hex(3))
+                catalogue.intend(self.connection, new_path)
+            with explained(self.folder.root / new_path, "write what is left of a damaged file"):
+                written.append((number, new_path, archive.write(self.folder, new_path, table, store_id=store_id)))
+        return written
+
+    def _destination(self, path: str) -> str | None:
+        if not (self.folder.root / path).is_file():
+            return None
+        return f"{names.DAMAGED}/{PurePosixPath(path).name}"
+
+    def _move(self, done: SetAside) -> None:
+        if done.moved_to is None:
+            return
+        with explained(self.folder.root / done.path, "move a damaged file"):
+            target = self.store / done.moved_to
+            target.parent.mkdir(exist_ok=True)
+            source = self.folder.root / done.path
+            source.replace(target)
+            sync_folder(target.parent)
+            sync_folder(source.parent)
+
+
+def _catalogue_row(connection: sqlite3.Connection, path: str) -> dict[str, Any] | None:
+    cursor = connection.execute("select * from file where path = ?", (path,))
+    found = cursor.fetchone()
+    return None if found is None else dict(zip((each[0] for each in cursor.description), found, strict=True))
+
+
+def _pieces(path: Path) -> Iterator[pa.Table]:
+    """The row groups that can be read whole, in tables of not too many rows."""
+    waiting: list[pa.Table] = []
+    for table in readable_groups(path):
+        if waiting and sum(map(len, waiting)) + len(table) > MAX_FILE_ROWS:
+            yield pa.concat_tables(waiting)
+            waiting = []
+        waiting.append(table)
+    if waiting:
+        yield pa.concat_tables(waiting)
+
+
+def readable_groups(path: Path) -> Iterator[pa.Table]:
+    """The rows of each row group all of whose pages have the right checksum; none of a file that is no Parquet."""
+    try:
+        file = pq.ParquetFile(path, page_checksum_verification=True)
+    except (pa.ArrowException, OSError):
+        return
+    with file:
+        for number in range(file.metadata.num_row_groups):
+            try:
+                table = complete(file.read_row_group(number, use_threads=False))
+                table.validate(full=True)
+            except (pa.ArrowException, OSError, ValueError, KeyError):
+                continue  # this is the damaged one; its samples are counted as lost
+            yield table
+
+
+def _event(done: SetAside, row: Mapping[str, Any] | None, kept: list[str]) -> AuditEvent:
+    new = {"moved_to": done.moved_to, "kept_rows": done.kept_rows, "kept_in": kept}
+    return AuditEvent(0, "", ACTION, done.path, old="" if row is None else json.dumps(row), new=json.dumps(new))
+
+
+def recorded_checksums(connection: sqlite3.Connection) -> dict[str, str]:
+    """SHA-256 of the files that were set aside when they were whole, by name."""
+    rows = connection.execute("select object, old from audit where action = ? and old <> ''", (ACTION,))
+    return {PurePosixPath(path).name: str(json.loads(old)["sha256"]) for path, old in rows}

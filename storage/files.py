@@ -77,6 +77,10 @@ class ArchiveFolder:
         temporary = str(pure.parent / names.temporary_name(pure.name))
         return any([self.remove(path), self.remove(temporary)])
 
+    def open(self, path: str) -> pa.NativeFile:
+        """A file for reading at any place; the caller closes it.  Raises OSError."""
+        return self._filesystem.open_input_file(path)
+
     def size(self, path: str) -> int:
         """Bytes of a file."""
         return (self.root / path).stat().st_size

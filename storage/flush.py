@@ -7,7 +7,6 @@ and an intent that names it, so that the next start removes it; only files named
 
 from __future__ import annotations
 
-import secrets
 import sqlite3
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -22,6 +21,7 @@ from storage.catalogue import ArchiveFile
 from storage.columns import concatenate, times_us
 from storage.database import explained, transaction
 from storage.files import ArchiveFolder
+from storage.intents import Intents, samples_name
 from storage.schema import FORMAT_VERSION
 
 MAX_FILE_ROWS: Final = 4_000_000
@@ -50,6 +50,7 @@ class Flusher:
     database: Path
     folder: ArchiveFolder
     turn: AbstractContextManager[object]
+    intents: Intents
 
     def flush(self) -> FlushReport:
         """Move what waits in the buffer now, and write the tags' files when tags changed."""
@@ -69,16 +70,17 @@ class Flusher:
 
     def _move(self, due: Sequence[int], store_id: str) -> tuple[list[int], ArchiveFile]:
         """One file with the oldest of these batches."""
-        self.clean_up()
+        self.intents.clean_up()
         batches, table = self._read(due)
-        number, path = self._intend(table)
-        with explained(self.folder.root / path, "write a file of the archive"):
-            file = archive.write(self.folder, path, table, store_id=store_id)
-        with self.turn, transaction(self.connection, self.database, "move samples to the archive"):
-            catalogue.add(self.connection, number, path, file)
-            buffer.delete(self.connection, batches[0], batches[-1])
-            state.files_changed(self.connection)
-            steps.reached("flush: catalogue written")
+        with self.intents.writing() as begin:
+            number, path = begin(samples_name(int(times_us(table).min())), "flush")
+            with explained(self.folder.root / path, "write a file of the archive"):
+                file = archive.write(self.folder, path, table, store_id=store_id)
+            with self.turn, transaction(self.connection, self.database, "move samples to the archive"):
+                catalogue.add(self.connection, number, path, file)
+                buffer.delete(self.connection, batches[0], batches[-1])
+                state.files_changed(self.connection)
+                steps.reached("flush: catalogue written")
         steps.reached("flush: committed")
         return batches, file
 
@@ -89,35 +91,15 @@ class Flusher:
             blobs = buffer.fetch(self.connection, batches)
         return batches, archive.sort(concatenate(buffer.decode_batches(blobs).values()))
 
-    def _intend(self, table: pa.Table) -> tuple[int, str]:
-        with self.turn, transaction(self.connection, self.database, "begin a file of the archive"):
-            number = state.next_file(self.connection)
-            path = names.samples_path(int(times_us(table).min()), number, secrets.token_hex(3))
-            catalogue.intend(self.connection, path)
-        steps.reached("flush: intent recorded")
-        return number, path
-
-    def clean_up(self) -> tuple[str, ...]:
-        """Remove files that a crash or an error left half-way; their paths.  No flush may be under way."""
-        with self.turn, explained(self.database, "read the catalogue"):
-            left = catalogue.intents(self.connection)
-        if not left:
-            return ()
-        with explained(self.folder.root, "remove an unfinished file of the archive"):
-            removed = tuple(path for path in left if self.folder.remove_unfinished(path))
-        with self.turn, transaction(self.connection, self.database, "forget unfinished files"):
-            catalogue.forget_intents(self.connection)
-        return removed
-
     def _write_tags(self) -> None:
         """The tags beside the samples, for programs that know nothing of us: one row a tag, and all versions."""
         with self.turn, explained(self.database, "read the tags"):
             current = state.read(self.connection)
-            holding, versions = tags.read(self.connection), tags.read_versions(self.connection)
+            known, versions = tags.read(self.connection), tags.read_versions(self.connection)
         metadata = {"historian.format_version": FORMAT_VERSION, "historian.store_id": current.store_id}
         with explained(self.folder.root / names.TAGS, "write the tags beside the archive"):
             archive.write_table(self.folder, names.TAG_VERSIONS, versions, metadata)
-            archive.write_table(self.folder, names.TAGS, holding, metadata)
+            archive.write_table(self.folder, names.TAGS, known.select(tags.SCHEMA.names), metadata)
         with self.turn, transaction(self.connection, self.database, "note the tags' files"):
             state.tags_written(self.connection, current.tags_version)
         steps.reached("tags file: noted")

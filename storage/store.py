@@ -26,6 +26,7 @@ from storage import audit, buffer, current, health, names, quarantine, recovery,
 from storage.database import connect_reader, connect_writer, explained, transaction
 from storage.files import ArchiveFolder, sync_folder
 from storage.flush import Flusher, FlushReport
+from storage.intents import Intents
 from storage.lock import WriterLock
 from storage.recovery import Recovery
 from storage.set_aside import SetAside, Surgeon
@@ -47,7 +48,9 @@ class Store:
         self._settings = settings
         self._turn = threading.RLock()
         self._flush_turn = threading.Lock()
-        self._flusher = Flusher(connection, self._database, ArchiveFolder(folder / names.ARCHIVE), self._turn)
+        archive = ArchiveFolder(folder / names.ARCHIVE)
+        self._intents = Intents(connection, self._database, archive, self._turn)
+        self._flusher = Flusher(connection, self._database, archive, self._turn, self._intents)
         self._recovered = False
         self._retry_us: int | None = None
         self._last_tag_id = 0
@@ -108,7 +111,7 @@ class Store:
         Called before the first commit; the first commit does it by itself otherwise.  Calling it again does nothing.
         """
         with self._flush_turn:
-            removed = self._flusher.clean_up()
+            removed = self._intents.clean_up()
         with self._turn:
             if self._recovered:
                 return None
@@ -198,7 +201,7 @@ class Store:
         """
         surgeon = Surgeon(self._connection, self.folder, ArchiveFolder(self.folder / names.ARCHIVE), self._turn)
         with self._flush_turn:
-            self._flusher.clean_up()
+            self._intents.clean_up()
             done = [surgeon.set_aside(path, why, time_us, who) for path, why in damaged.items()]
         return tuple(each for each in done if each is not None)
 

@@ -39,7 +39,8 @@ def verify(fast: bool, set_aside: bool, format_: str, store_path: Path | None, c
     """
     # Imported here, so that --help does not wait for Arrow.
     from cli.progress import byte_bar  # noqa: PLC0415 - as above
-    from storage.verify import Progress, as_json  # noqa: PLC0415 - as above
+    from storage.progress import Progress  # noqa: PLC0415 - as above
+    from storage.verify import as_json  # noqa: PLC0415 - as above
     from storage.verify import verify as check  # noqa: PLC0415 - as above
 
     folder = find_store(store_path, config_path)

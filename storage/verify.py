@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from storage import names, verify_database
 from storage.damage import UNUSABLE, Damage
 from storage.database import connect_reader, explained
 from storage.overlap import Holding, find_doubles
+from storage.progress import Progress
 from storage.reader import StoreReader
 from storage.verify_database import DatabaseCheck
 from storage.verify_files import CataloguedFile, FileChecker, describe, files_below
@@ -51,14 +52,6 @@ class VerifyReport:
             if damage.file is not None and damage.kind in UNUSABLE and damage.file.startswith(names.SAMPLES):
                 reasons.setdefault(damage.file, f"{damage.place}: {damage.reason}")
         return reasons
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """Told how far it is: ``begin`` with the bytes there are to read, ``advance`` with those that were."""
-
-    begin: Callable[[int], None] = lambda _: None
-    advance: Callable[[int], None] = lambda _: None
 
 
 def verify(path: Path, *, fast: bool = False, progress: Progress | None = None) -> VerifyReport:

@@ -32,10 +32,9 @@ group by tag order by tag""",
         "The batch: how long each step took, and how hot the reactor was at its start",
         """\
 select steps.time, round(seconds, 1) as seconds, round(hot.value, 1) as degC,
-       enumeration::json ->> steps.value::int::varchar as step
+       steps.value_text as step
 from (select *, epoch(lead(time) over (order by time) - time) as seconds
       from samples where tag = 'BATCH.STATE') as steps
-join tags using (tag)
 asof left join (from samples where tag = 'TIC205.PV') as hot
      on steps.time >= hot.time
 where steps.quality = 'Good'

@@ -60,6 +60,16 @@ _WHOLE: Final = f"""
          when whole and abs(value) <= {EXACT_LIMIT} and value = trunc(value) then value::decimal(20, 0) end as
          value_int"""
 
+_TEXT: Final = f"""
+    case when states is null then value_text
+         else coalesce(value_text, map_extract_value(
+             case when len(states) = 1 then states[1]
+                  else coalesce(list_filter(states, lambda each: each.since <= time)[-1], states[1]) end.texts,
+             case when value_int is not null then try_cast(value_int as bigint)
+                  when abs(value) <= {EXACT_LIMIT} and value = trunc(value) then value::bigint end))
+         end as value_text"""
+"""The text of a code is the one that the tag's enumeration had at the time of the sample."""
+
 _QUALITY: Final = f"case when status < 0 then 'Bad' when status >= {UNCERTAIN} then 'Uncertain' else 'Good' end"
 
 _STATUS_COLUMNS: Final = f"""
@@ -75,18 +85,19 @@ _ROWS: Final = "select tag_id, time, value, value_int, value_text, status from "
 
 _SAMPLES: Final = """
 create view samples as
-select tag, time, value, {whole}, value_text, {status}
+select tag, time, value, {whole}, {text}, {status}
 from ({rows}) join _tag_numbers using (tag_id)"""
 
 _SNAPSHOT: Final = """
 create view snapshot as
-select tag, time, value, {whole}, value_text, {status}, last_scan
+select tag, time, value, {whole}, {text}, {status}, last_scan
 from (select * exclude (status), {judged} as status from _current) join _tag_numbers using (tag_id)"""
 
 _TAG_NUMBERS: Final = f"""
 create view _tag_numbers as
 select tag_id, tag,
-       coalesce(value_type in {WHOLE_TYPES!r}, false) and coalesce(scale, 1) = 1 and coalesce("offset", 0) = 0 as whole
+       coalesce(value_type in {WHOLE_TYPES!r}, false) and coalesce(scale, 1) = 1 and coalesce("offset", 0) = 0 as whole,
+       states
 from _tags"""  # noqa: S608 - constants
 
 
@@ -99,12 +110,18 @@ def create_views(connection: duckdb.DuckDBPyConnection, snapshot: StoreSnapshot,
     register(connection, "_sources", sources_table(snapshot.health))
     connection.execute(f"set variable status_names = {_status_names()}")
     connection.execute(_TAG_NUMBERS)
-    connection.execute(_SAMPLES.format(whole=_WHOLE, status=_STATUS_COLUMNS, rows=_all_rows(snapshot)))
+    text = _TEXT if has_states(snapshot.tags) else "value_text"
+    connection.execute(_SAMPLES.format(whole=_WHOLE, text=text, status=_STATUS_COLUMNS, rows=_all_rows(snapshot)))
     judged = judged_status(snapshot.health, time.time_ns() // 1000)
-    connection.execute(_SNAPSHOT.format(whole=_WHOLE, status=_STATUS_COLUMNS, judged=judged))
-    connection.execute("create view tags as select tag, * exclude (tag, tag_id, valid_to), tag_id from _tags")
+    connection.execute(_SNAPSHOT.format(whole=_WHOLE, text=text, status=_STATUS_COLUMNS, judged=judged))
+    connection.execute("create view tags as select tag, * exclude (tag, tag_id, valid_to, states), tag_id from _tags")
     connection.execute("create view sources as select * from _sources")
     connection.execute("create view audit as select * exclude (number) from _audit order by number")
+
+
+def has_states(tags: pa.Table) -> bool:
+    """True when a tag among these ever had an enumeration."""
+    return bool(tags.column("states").null_count < tags.num_rows)
 
 
 def _all_rows(snapshot: StoreSnapshot) -> str:

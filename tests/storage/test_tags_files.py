@@ -30,17 +30,19 @@ def test_every_setting_of_a_tag_is_written(store, store_path):
     store.register_tags([tag, make_tags(1)[0]], T0, "test")
     with StoreReader.open(store_path) as reader:
         full, bare = reader.snapshot().tags.to_pylist()
-    assert full.pop("valid_from").timestamp() == T0 / 1e6
+    since = full.pop("valid_from")
+    assert since.timestamp() == T0 / 1e6
     assert full == {
         "tag_id": 1, "tag": "FIC101.PV", "source": "boiler", "address": "hr:100", "scan_class": "fast",
         "type_text": "float32:CDAB", "value_type": "float32", "units": "m³/h", "description": "feed flow",
         "scale": 0.1, "offset": -5.0, "low": 0.0, "high": 120.0, "step": False, "is_step": False,
         "exc_dev": 0.12, "exc_min_us": 1, "exc_max_us": 2, "comp_dev": 0.25, "comp_min_us": 3, "comp_max_us": 4,
         "enumeration": '{"-1": "off", "1": "on"}', "version": 1, "valid_to": None,
+        "states": [{"since": since, "texts": [(-1, "off"), (1, "on")]}],
     }  # fmt: skip
     assert {name for name, value in bare.items() if value is None} == {
         "value_type", "scale", "offset", "low", "high", "step", "exc_dev", "exc_max_us", "comp_dev", "comp_max_us",
-        "enumeration", "valid_to",
+        "enumeration", "valid_to", "states",
     }  # fmt: skip
 
 

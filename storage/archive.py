@@ -36,6 +36,9 @@ way."""
 COMPRESSION_LEVEL: Final = 3
 """zstd: level 9 saves 2 % and takes twice the time; compaction, which writes for years, may choose it."""
 
+REPLACES: Final = "historian.replaces"
+"""Key of a footer: numbers of the files that this one, and those written just before it, stand for."""
+
 _TEXT_COLUMNS: Final = ("tag_id", "value_int", "value_text", "status")
 _SORTING: Final = (pq.SortingColumn(0), pq.SortingColumn(1))
 
@@ -66,10 +69,12 @@ def write_groups(
     store_id: str,
     level: int,
     step: str,
+    replaces: Sequence[int] = (),
 ) -> ArchiveFile:
     """Write row groups (at least one, columns of SAMPLE_SCHEMA, by tag and time) as they come, as one durable file.
 
-    Raises OSError.  ``step`` begins the names of the steps in :mod:`storage.steps`.
+    Raises OSError.  ``step`` begins the names of the steps in :mod:`storage.steps`.  ``replaces`` are the numbers of
+    files that nobody needs any more when this one is there: the last file of a compaction says so, for a rebuild.
     """
     extent = _Extent()
 
@@ -78,13 +83,17 @@ def write_groups(
             for group in groups:
                 writer.write_table(group, row_group_size=len(group))
                 extent.add(group)
-            writer.add_key_value_metadata(extent.metadata(store_id))
+            writer.add_key_value_metadata({**extent.metadata(store_id), **_replaced(replaces)})
 
     folder.write(path, content, step=step)
     return ArchiveFile(
         str(folder.root / path), extent.rows, extent.first_us, extent.last_us, extent.first_tag, extent.last_tag,
         folder.size(path), folder.sha256(path),
     )  # fmt: skip
+
+
+def _replaced(numbers: Sequence[int]) -> Mapping[str, str]:
+    return {REPLACES: ",".join(map(str, numbers))} if numbers else {}
 
 
 class _Extent:

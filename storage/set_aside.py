@@ -9,13 +9,12 @@ know, which the next ``--set-aside`` moves.
 from __future__ import annotations
 
 import json
-import secrets
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -27,8 +26,12 @@ from storage.columns import complete, times_us
 from storage.database import explained, transaction
 from storage.files import ArchiveFolder, sync_folder
 from storage.flush import MAX_FILE_ROWS
+from storage.intents import Intents, samples_name
 
 ACTION = "file set aside"
+
+Begin: TypeAlias = Callable[[Callable[[int], str], str], tuple[int, str]]
+"""See :meth:`storage.intents.Intents.writing`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,7 @@ class Surgeon:
     store: Path
     folder: ArchiveFolder
     turn: AbstractContextManager[object]
+    intents: Intents
 
     @property
     def _database(self) -> Path:
@@ -75,30 +79,28 @@ class Surgeon:
             store_id = state.read(self.connection).store_id
         if row is None and not (self.folder.root / path).is_file():
             return None
-        kept = [] if row is None else self._salvage(path, store_id)
-        rows = 0 if row is None else int(row["rows"])
-        done = SetAside(path, rows, sum(file.rows for _, _, file in kept), self._destination(path))
-        with self.turn, transaction(self.connection, self._database, "take a damaged file out of the catalogue"):
-            for number, new_path, file in kept:
-                catalogue.add(self.connection, number, new_path, file)
-            self.connection.execute("delete from file where path = ?", (path,))
-            state.files_changed(self.connection)
-            event = _event(done, row, [each[1] for each in kept])
-            audit.append(self.connection, [replace(event, time_us=time_us, who=who, why=why)])
-            steps.reached("set aside: rows written")
+        with self.intents.writing() as begin:
+            kept = [] if row is None else self._salvage(path, store_id, begin)
+            rows = 0 if row is None else int(row["rows"])
+            done = SetAside(path, rows, sum(file.rows for _, _, file in kept), self._destination(path))
+            with self.turn, transaction(self.connection, self._database, "take a damaged file out of the catalogue"):
+                for number, new_path, file in kept:
+                    catalogue.add(self.connection, number, new_path, file)
+                self.connection.execute("delete from file where path = ?", (path,))
+                state.files_changed(self.connection)
+                event = _event(done, row, [each[1] for each in kept])
+                audit.append(self.connection, [replace(event, time_us=time_us, who=who, why=why)])
+                steps.reached("set aside: rows written")
         steps.reached("set aside: committed")
         self._move(done)
         steps.reached("set aside: file moved")
         return done
 
-    def _salvage(self, path: str, store_id: str) -> list[tuple[int, str, ArchiveFile]]:
+    def _salvage(self, path: str, store_id: str, begin: Begin) -> list[tuple[int, str, ArchiveFile]]:
         """New files with the readable row groups, durable, with the intents that the transaction will delete."""
         written = []
         for table in _pieces(self.folder.root / path):
-            with self.turn, transaction(self.connection, self._database, "begin a file of the archive"):
-                number = state.next_file(self.connection)
-                new_path = names.samples_path(int(times_us(table).min()), number, secrets.token_hex(3))
-                catalogue.intend(self.connection, new_path)
+            number, new_path = begin(samples_name(int(times_us(table).min())), "set aside")
             with explained(self.folder.root / new_path, "write what is left of a damaged file"):
                 written.append((number, new_path, archive.write(self.folder, new_path, table, store_id=store_id)))
         return written

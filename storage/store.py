@@ -199,7 +199,8 @@ class Store:
 
         Commits go on meanwhile in other threads, flushes wait.  Paths that the store does not have are left out.
         """
-        surgeon = Surgeon(self._connection, self.folder, ArchiveFolder(self.folder / names.ARCHIVE), self._turn)
+        archive = ArchiveFolder(self.folder / names.ARCHIVE)
+        surgeon = Surgeon(self._connection, self.folder, archive, self._turn, self._intents)
         with self._flush_turn:
             self._intents.clean_up()
             done = [surgeon.set_aside(path, why, time_us, who) for path, why in damaged.items()]

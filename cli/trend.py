@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from dataclasses import replace
 from datetime import tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -23,12 +24,14 @@ ENDINGS: Final = (".png", ".svg")
 PICTURE: Final = (1000, 420)
 TERMINAL: Final = (100, 24)
 MOST_TAGS: Final = 12
+MOSTLY: Final = 0.9
+"""A span of which this part has data is drawn as it is."""
 
 
 @click.command()
 @click.argument("tags", nargs=-1, required=True, metavar="TAG...")
 @click.option(
-    "--start", default=DEFAULT_START, show_default=True, help="First time: 2026-11-22, '2026-11-22 06:00', -8h, today."
+    "--start", help="First time: 2026-11-22, '2026-11-22 06:00', -8h, today.  [default: -1h, or the first sample since]"
 )
 @click.option("--end", help="Time after the last.  [default: now]")
 @click.option(
@@ -45,7 +48,7 @@ MOST_TAGS: Final = 12
 @config_option
 def trend(
     *,
-    tags: tuple[str, ...], start: str, end: str | None, width: int | None, height: int | None, output: Path | None,
+    tags: tuple[str, ...], start: str | None, end: str | None, width: int | None, height: int | None, output: Path | None,
     zone: tzinfo, store_path: Path | None, config_path: Path,
 ) -> None:  # fmt: skip
     r"""Draw tags over time; TAG is a name or a pattern such as 'TIC2*'.
@@ -58,7 +61,7 @@ def trend(
     """
     if output is not None and output.suffix.lower() not in ENDINGS:
         raise UsageError(f"cannot write the picture {output}: wanted a name that ends in .png or .svg")
-    start_us, end_us = read_range(start, end, zone)
+    start_us, end_us = read_range(start, end, zone, first=DEFAULT_START)
     # Imported here, because checking the request first costs nothing.
     from historian.retrieval.history import open_scope  # noqa: PLC0415 - as above
     from historian.retrieval.time_range import TimeRange  # noqa: PLC0415 - as above
@@ -67,7 +70,10 @@ def trend(
     with open_store(store_path, config_path) as reader, open_scope(reader, tags) as scope:
         _refuse_undrawable(scope)
         size = _size(width, height, output)
-        lines = _lines(scope, span, size[0] if output is not None else size[0] * 2)
+        columns = size[0] if output is not None else size[0] * 2
+        lines = _lines(scope, span, columns)
+        if start is None and end is None and (fitted := _fitted(lines, span)) != span:
+            span, lines = fitted, _lines(scope, fitted, columns)
     if output is None:
         _show(lines, span, zone, size)
     else:
@@ -109,6 +115,15 @@ def _lines(scope: Scope, span: TimeRange, columns: int) -> list[TrendLine]:
             "or see what there is with: historian status"
         )
     return lines
+
+
+def _fitted(lines: list[TrendLine], span: TimeRange) -> TimeRange:
+    """Of a span that nobody asked for, the part that has data, unless that is nearly all: a start is no empty picture."""
+    first_us = min(int(piece.time_us[0]) for line in lines for piece in line.pieces)
+    last_us = max(int(piece.time_us[-1]) for line in lines for piece in line.pieces)
+    if first_us == last_us or last_us - first_us > MOSTLY * (span.end_us - span.start_us):
+        return span
+    return replace(span, start_us=first_us, end_us=last_us + 1)
 
 
 def _show(lines: list[TrendLine], span: TimeRange, zone: tzinfo, size: tuple[int, int]) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 import struct
+import time
 import xml.etree.ElementTree as ET
 from datetime import UTC
 
@@ -13,7 +14,7 @@ from cli.axis import time_ticks, value_ticks
 from cli.trend import trend
 from cli.trend_text import Canvas, staircase
 from historian.errors import UsageError
-from support.sample_store import T0_US, make_store, plant_rows
+from support.sample_store import GOOD, T0_US, make_store, plant_rows
 
 RANGE = ("--start", "2026-11-22", "--end", "2026-11-22 00:01")
 
@@ -118,3 +119,25 @@ def test_times_on_round_local_times():
         "03:00",
         "04:00",
     ]
+
+
+def test_a_time_nobody_asked_for_is_cut_to_where_there_is_data(store_path):
+    now_s = time.time() - T0_US / 1e6
+    make_store(store_path, [("FIC101.PV", now_s - 60 + second, 1.0 + second, GOOD) for second in range(0, 50, 5)])
+
+    def drawn(*arguments: str) -> str:
+        return (
+            CliRunner()
+            .invoke(trend, ["FIC101.PV", "--store", str(store_path), *arguments], catch_exceptions=False)
+            .stdout
+        )
+
+    def seconds(text: str) -> int:
+        first, last = re.findall(r"\d+:\d+:\d+", text.splitlines()[-1])
+        began, ended = (
+            sum(60**n * int(part) for n, part in enumerate(reversed(each.split(":")))) for each in (first, last)
+        )
+        return (ended - began) % 86_400
+
+    assert 44 <= seconds(drawn()) <= 61
+    assert seconds(drawn("--start", "-1h")) == pytest.approx(3600, abs=1)

@@ -48,8 +48,8 @@ MOSTLY: Final = 0.9
 @config_option
 def trend(
     *,
-    tags: tuple[str, ...], start: str | None, end: str | None, width: int | None, height: int | None, output: Path | None,
-    zone: tzinfo, store_path: Path | None, config_path: Path,
+    tags: tuple[str, ...], start: str | None, end: str | None, width: int | None, height: int | None,
+    output: Path | None, zone: tzinfo, store_path: Path | None, config_path: Path,
 ) -> None:  # fmt: skip
     r"""Draw tags over time; TAG is a name or a pattern such as 'TIC2*'.
 
@@ -118,7 +118,7 @@ def _lines(scope: Scope, span: TimeRange, columns: int) -> list[TrendLine]:
 
 
 def _fitted(lines: list[TrendLine], span: TimeRange) -> TimeRange:
-    """Of a span that nobody asked for, the part that has data, unless that is nearly all: a start is no empty picture."""
+    """Of a span that nobody asked for, the part that has data, unless that is nearly all of it."""
     first_us = min(int(piece.time_us[0]) for line in lines for piece in line.pieces)
     last_us = max(int(piece.time_us[-1]) for line in lines for piece in line.pieces)
     if first_us == last_us or last_us - first_us > MOSTLY * (span.end_us - span.start_us):

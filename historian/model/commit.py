@@ -15,7 +15,7 @@ class CurrentSamples:
     ``samples``: the newest sample of each tag, and the samples held back by exception reporting or compression.
     ``newest`` bool[n]: this row is its tag's newest.  ``pending`` bool[n]: this row is not among the stored samples
     (yet), so that a query must add it.  ``last_scan_us`` int64[n]: the last time the source answered for the tag
-    (arrival time; 0 when never).
+    with something that was not refused (arrival time; 0 when never): up to then its newest sample holds.
     """
 
     samples: Samples

@@ -78,7 +78,7 @@ class GroupPipeline:
         """Take one scan; the samples that are final now, and those refused."""
         guarded = self._guard.admit(self._scaling.apply(scan))
         if scan.answered:
-            self._last_scan_us[:] = scan.arrival_us
+            self._last_scan_us[guarded.believed] = scan.arrival_us
         previous, current = self._exception.push(guarded.fresh)
         stored = [part for reported in (previous, current) if len(reported) for part in self._door.push(reported)]
         self.counts.received += len(scan)

@@ -3,7 +3,8 @@
 A polled read says what is true now, whatever its time stamp says.  A server that keeps the source time of an unchanged
 value repeats a sample that is known already; one that gives a changed value or status an old time (a restarted
 server, a clock that went back, a value from before a gap we recorded) says something new, and that is recorded at the
-moment we learned it.
+moment we learned it.  Where the tag's newest sample is ahead even of that, a value is refused, but not the news that
+there is no value any more: it comes right behind the newest sample, so that a value never outlives its source.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from historian.compression.lanes import LaneSamples, SampleSlots
-from historian.model.samples import BoolArray, IndexArray
+from historian.model.samples import BoolArray, IndexArray, Int64Array
 from historian.model.scan import Scan
+from historian.model.status import is_bad
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +25,14 @@ class Guarded:
     """A scan after the guard.
 
     ``fresh`` samples go on; ``refused`` go to quarantine with the ``reason`` of each row; ``unchanged`` counts
-    samples known already; ``restamped`` those recorded at their arrival.
+    samples known already, also as refused; ``restamped`` those recorded at their arrival.  ``believed`` bool[n]: the
+    lanes of which the scan was not refused, now or before, so that what is known of them holds up to its arrival.
     """
 
     fresh: LaneSamples
     refused: LaneSamples
     reasons: Sequence[str]
+    believed: BoolArray
     unchanged: int = 0
     restamped: int = 0
 
@@ -56,24 +60,32 @@ class TimeGuard:
         later = scan.time_us > self._last.time_us
         if (plausible & later).all():
             self.remember(samples)
-            return Guarded(samples, LaneSamples.empty(), ())
+            return Guarded(samples, LaneSamples.empty(), (), plausible)
         return self._sort(scan.arrival_us, samples, plausible, later)
 
     def _sort(self, arrival_us: int, samples: LaneSamples, plausible: BoolArray, later: BoolArray) -> Guarded:
         changed = self._last.unlike(samples, _ALL) | (samples.status != self._last.status)
         changed_behind = plausible & ~later & changed
-        restamped = changed_behind & (arrival_us > self._last.time_us)
-        stamped = replace(samples, time_us=np.where(restamped, arrival_us, samples.time_us))
+        stamp_us = self._stamp_us(arrival_us, samples)
+        restamped = changed_behind & (stamp_us > self._last.time_us)
+        stamped = replace(samples, time_us=np.where(restamped, stamp_us, samples.time_us))
         fresh = stamped.where((plausible & later) | restamped)
         self.remember(fresh)
-        refused = self._news(samples.where(~plausible | (changed_behind & ~restamped)))
+        believed = plausible & (later | restamped | ~changed)
+        refused = self._news(samples.where(~believed))
         return Guarded(
             fresh,
             refused,
             [_reason(bool(plausible[lane])) for lane in refused.lane.tolist()],
-            unchanged=int(np.count_nonzero(plausible & ~later & ~changed)),
+            believed,
+            unchanged=len(samples) - len(fresh) - len(refused),
             restamped=int(np.count_nonzero(restamped)),
         )
+
+    def _stamp_us(self, arrival_us: int, samples: LaneSamples) -> Int64Array:
+        """int64[n]: when we learned of each sample; of one without a value, in any case after the newest of its tag."""
+        behind_newest = np.maximum(self._last.time_us + 1, arrival_us)
+        return np.where(is_bad(samples.status), behind_newest, arrival_us)
 
     def _news(self, refused: LaneSamples) -> LaneSamples:
         """Those not refused before in the same words: a frozen wrong time is one refused sample, not one a scan."""

@@ -103,6 +103,15 @@ def test_the_last_scan_is_the_last_that_was_answered():
     assert group.current().last_scan_us.tolist() == [START]
 
 
+def test_a_refused_answer_does_not_prolong_the_value_before_it():
+    group = pipeline(tag(), tag("U"))
+    feed(group, scan(0, 5.0, 5.0))
+    good = scan(1, 6.0, 6.0)
+    far = Scan(0, good.arrival_us, good.time_us + np.array([7200 * SECOND, 0]), good.value, good.status)
+    feed(group, far)
+    assert group.current().last_scan_us.tolist() == [START, START + SECOND]
+
+
 def test_before_the_first_answer_a_tag_waits_for_data_and_nothing_is_stored():
     current = pipeline(tag()).current()
     assert rows(current.samples) == [(10, 0, None, BAD_WAITING_FOR_INITIAL_DATA)]

@@ -96,3 +96,21 @@ def test_a_change_that_no_clock_can_place_is_refused_not_dropped(guard):
     assert guarded.refused.value.tolist() == [3]
     assert "our own clock" in guarded.reasons[0]
     assert guard.admit(scan([NOW + 1001, NOW + 30], [3, 2], arrival_us=NOW + 30)).fresh.time_us[0] == NOW + 1001
+
+
+def test_the_end_of_a_value_is_told_though_the_source_was_ahead_of_our_clock(guard):
+    guard.admit(scan([NOW + 1000, NOW], [1, 2]))
+    lost = guard.admit(scan([NOW + 7] * 2, [np.nan] * 2, arrival_us=NOW + 7, status=BAD_NO_COMMUNICATION))
+    assert lost.fresh.time_us.tolist() == [NOW + 1001, NOW + 7]
+    assert len(lost.refused) == 0
+    still = guard.admit(scan([NOW + 8] * 2, [np.nan] * 2, arrival_us=NOW + 8, status=BAD_NO_COMMUNICATION))
+    assert (still.fresh.lane.tolist(), still.unchanged) == ([1], 1)
+    assert guard.admit(scan([NOW + 1002, NOW + 9], [1, 2], arrival_us=NOW + 9)).fresh.lane.tolist() == [0, 1]
+
+
+def test_what_was_refused_is_not_believed_the_first_time_or_later(guard):
+    guard.admit(scan([NOW, NOW], [1, 2]))
+    far = [guard.admit(scan([NOW + 2 * HOUR, NOW + k], [3, 2], arrival_us=NOW + k)) for k in (1, 2)]
+    assert [each.believed.tolist() for each in far] == [[False, True]] * 2
+    assert [(len(each.fresh), len(each.refused), each.unchanged) for each in far] == [(1, 1, 0), (1, 0, 1)]
+    assert guard.admit(scan([NOW, NOW], [1, 2], arrival_us=NOW + 3)).believed.all(), "the same again is believed"

@@ -29,11 +29,7 @@ class Scaling:
         scale = np.array([1.0 if tags[lane].scale is None else tags[lane].scale for lane in scaled], np.float64)
         self._multiplier, self._divisor = _as_fractions(scale)
         self._offset: FloatArray = np.array([tags[lane].offset or 0.0 for lane in scaled], np.float64)
-        self._codes = [
-            (lane, np.array(sorted(tag.enumeration), np.float64))
-            for lane, tag in enumerate(tags)
-            if tag.enumeration is not None
-        ]
+        self._codes = _lanes_by_codes(tags)
 
     def apply(self, scan: Scan) -> Scan:
         """The scan in engineering units; raw arrays are left as they are."""
@@ -51,13 +47,21 @@ class Scaling:
         no_number = ~np.isfinite(scan.value)
         if scan.text:
             no_number[np.fromiter(scan.text, np.intp, len(scan.text))] = False
-        for lane, codes in self._codes:
-            if not np.isin(scan.value[lane], codes):
-                no_number[lane] = True
+        for lanes, codes in self._codes:
+            no_number[lanes] |= ~np.isin(scan.value[lanes], codes)
         refused = no_number & ~bad
         if not (refused.any() or (bad & ~np.isnan(scan.value)).any() or _any_bad(scan.exact, scan.text, bad)):
             return scan
         return _without_values(scan, refused, bad | refused)
+
+
+def _lanes_by_codes(tags: Sequence[Tag]) -> list[tuple[IndexArray, FloatArray]]:
+    """The lanes of each set of codes, float64: a plant has few of these, however many its valves and motors are."""
+    lanes: dict[tuple[int, ...], list[int]] = {}
+    for lane, tag in enumerate(tags):
+        if tag.enumeration is not None:
+            lanes.setdefault(tuple(sorted(tag.enumeration)), []).append(lane)
+    return [(np.array(members, np.intp), np.array(codes, np.float64)) for codes, members in lanes.items()]
 
 
 def _any_bad(exact: Mapping[int, int], text: Mapping[int, str], bad: BoolArray) -> bool:

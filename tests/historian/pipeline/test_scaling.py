@@ -62,6 +62,13 @@ def test_a_code_that_the_enumeration_does_not_know_is_bad_not_text():
     assert scaled.value[:2].tolist() == [0, 1]
 
 
+def test_each_tag_is_held_to_its_own_enumeration():
+    valve, mode = {0: "closed", 1: "open"}, {1: "manual", 7: "cascade"}
+    tags = [tag(enumeration=mode), tag(), tag(enumeration=valve), tag(enumeration=mode)]
+    scaled = Scaling(tags).apply(scan(0, 0, 0, 7))
+    assert scaled.status.tolist() == [BAD_OUT_OF_RANGE, GOOD, GOOD, GOOD]
+
+
 def test_a_bad_sample_has_no_value_of_any_kind():
     bad = scan(5.0, 2.0**60, np.nan, status=[BAD_NO_COMMUNICATION] * 3, exact={1: 2**60 + 1}, text={2: "on"})
     scaled = Scaling([tag(), tag(), tag()]).apply(bad)

@@ -9,13 +9,14 @@ import errno
 import shutil
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
 from historian.errors import CorruptionError, HistorianError, StoreError, StoreForeignError, StoreFullError
-from storage import schema
+from storage import names, schema
 
 BUSY_TIMEOUT_S: Final = 10.0
 """How long a connection waits for another: a reader only while a crashed writer's log is read or the log is emptied."""
@@ -51,6 +52,28 @@ def connect_reader(path: Path, *, immutable: bool = False) -> sqlite3.Connection
         uri + ("&immutable=1" if immutable else ""),
         uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False,
     )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """The writer's connection to the database in ``folder``, for operations that take turns with others.
+
+    ``turn`` gives its holder the connection; whoever holds it makes commits wait.
+    """
+
+    folder: Path
+    connection: sqlite3.Connection
+    turn: AbstractContextManager[object]
+
+    @property
+    def database(self) -> Path:
+        """The database's file."""
+        return self.folder / names.DATABASE
+
+    @property
+    def archive(self) -> Path:
+        """The folder that paths of archive files begin at."""
+        return self.folder / names.ARCHIVE
 
 
 @contextmanager

@@ -19,7 +19,21 @@ import pyarrow as pa
 
 from historian.errors import StoreForeignError, StoreNotFoundError
 from historian.model.commit import QuarantinedSample
-from storage import audit, buffer, catalogue, current, edits, health, names, quarantine, schema, state, statistics, tags
+from storage import (
+    audit,
+    buffer,
+    catalogue,
+    current,
+    edit_audit,
+    edits,
+    health,
+    names,
+    quarantine,
+    schema,
+    state,
+    statistics,
+    tags,
+)
 from storage.arrays import empty_table
 from storage.catalogue import ArchiveFile
 from storage.columns import concatenate, to_batch
@@ -116,7 +130,7 @@ class StoreReader:
             groups = current.merge([current.decode(number, blob) for number, blob in raw.groups])
             pending = pa.Table.from_batches([to_batch(current.pending(groups))])
             recent = concatenate([*(self._batches[number] for number in raw.batches), pending])
-        newest = current.to_table(current.newest(groups))
+        newest = current.to_table(edits.overlay(current.newest(groups), raw.edits))
         return StoreSnapshot(raw.version, raw.tags, recent, raw.edits, newest, raw.files, raw.health, raw.audit[1])
 
     def _read_all(self, link: sqlite3.Connection) -> _Raw:
@@ -163,6 +177,10 @@ class StoreReader:
     def quarantine(self) -> list[QuarantinedSample]:
         """The samples that were refused, oldest first."""
         return self._read(quarantine.read)
+
+    def former(self, change: int) -> pa.Table:
+        """The samples that a change took away, whose line in the audit names this number as ``former``."""
+        return self._read(lambda link: edit_audit.former(link, change))
 
     def inspect(self, query: Callable[[sqlite3.Connection], ResultT]) -> ResultT:
         """The answer of ``query`` in one read transaction, for what looks into the tables themselves."""

@@ -147,13 +147,13 @@ create table edit (
 ) without rowid;
 create table former (
     number integer primary key autoincrement,
-    audit_number integer not null,
+    change integer not null,
     rows integer not null,
     first_us integer not null,
     last_us integer not null,
     samples blob not null
 );
-create index former_audit_number on former (audit_number);
+create index former_change on former (change);
 create trigger former_keeps_samples before update on former begin
     select raise(abort, 'what was replaced or removed is kept for the audit');
 end;

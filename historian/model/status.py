@@ -31,6 +31,10 @@ BAD_RESOURCE_UNAVAILABLE: Final = 0x80040000
 BAD_TYPE_MISMATCH: Final = 0x80740000
 BAD_DECODING_ERROR: Final = 0x80070000
 
+SUBSTITUTED: Final = 0x0408
+"""In the low bits of a sample that a person put in the place of another, or where there was none: the InfoType
+DataValue (OPC 10000-4, 7.39.1) and the bit ExtraData, a raw value that hides other data (OPC 10000-11, 6.3.3)."""
+
 _NAME_BITS: Final = 0xFFFF0000
 _SEVERITY_BITS: Final = 0xC0000000
 _CODES: Final = {name: code for code, name in NAMES.items()}

@@ -15,6 +15,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
+from historian.model.samples import Int32Array
 from historian.retrieval.connection import connect, quoted
 from historian.retrieval.query import Answer, ask
 from historian.retrieval.tag_selection import select_tags
@@ -94,9 +95,13 @@ def narrowed(snapshot: StoreSnapshot, tags: Sequence[str], time_range: TimeRange
         and file.last_us >= time_range.start_us
         and np.searchsorted(numbers, file.first_tag) < np.searchsorted(numbers, file.last_tag, side="right")
     )
-    kept = np.flatnonzero(np.isin(numpy_of(snapshot.current.column("tag_id"), np.int32), numbers))
-    current = snapshot.current.take(column(kept, pa.int64()))
-    return replace(snapshot, tags=chosen, files=files, current=current)
+    current, edits = _of_tags(snapshot.current, numbers), _of_tags(snapshot.edits, numbers)
+    return replace(snapshot, tags=chosen, files=files, current=current, edits=edits)
+
+
+def _of_tags(table: pa.Table, numbers: Int32Array) -> pa.Table:
+    kept = np.flatnonzero(np.isin(numpy_of(table.column("tag_id"), np.int32), numbers))
+    return table.take(column(kept, pa.int64())) if len(kept) < len(table) else table
 
 
 def _versions(versions: pa.Table, tags: Sequence[str]) -> pa.Table:

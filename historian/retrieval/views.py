@@ -16,7 +16,7 @@ import duckdb
 import pyarrow as pa
 
 from historian.model.samples import EXACT_LIMIT
-from historian.model.status import UNCERTAIN, UNCERTAIN_LAST_USABLE_VALUE
+from historian.model.status import SUBSTITUTED, UNCERTAIN, UNCERTAIN_LAST_USABLE_VALUE
 from historian.model.status_codes import NAMES
 from historian.retrieval.liveness import is_collecting
 from storage.arrays import column_of
@@ -78,7 +78,8 @@ _STATUS_COLUMNS: Final = f"""
          coalesce(map_extract_value(getvariable('status_names'), status & -65536),
                   printf('%s(0x%08X)', {_QUALITY}, status::bigint & 4294967295))
          end as status,
-    (status::bigint & 4294967295)::uinteger as status_code"""
+    (status::bigint & 4294967295)::uinteger as status_code,
+    status & {SUBSTITUTED} = {SUBSTITUTED} as substituted"""
 """``status`` is a signed number in the archive, so Bad codes, whose top bit is set, are those below zero."""
 
 _ROWS: Final = "select tag_id, time, value, value_int, value_text, status from "
@@ -87,6 +88,10 @@ _SAMPLES: Final = """
 create view samples as
 select tag, time, value, {whole}, {text}, {status}
 from ({rows}) join _tag_numbers using (tag_id)"""
+
+_EDITED: Final = f"""
+select r.* from ({{rows}}) r anti join _edits e on r.tag_id = e.tag_id and r.time = e.time
+union all {_ROWS} _edits where kind <> 'remove'"""  # noqa: S608 - constants
 
 _SNAPSHOT: Final = """
 create view snapshot as
@@ -108,6 +113,8 @@ def create_views(connection: duckdb.DuckDBPyConnection, snapshot: StoreSnapshot,
     register(connection, "_current", snapshot.current)
     register(connection, "_audit", snapshot.audit)
     register(connection, "_sources", sources_table(snapshot.health))
+    if len(snapshot.edits):
+        register(connection, "_edits", snapshot.edits)
     connection.execute(f"set variable status_names = {_status_names()}")
     connection.execute(_TAG_NUMBERS)
     text = _TEXT if has_states(snapshot.tags) else "value_text"
@@ -125,6 +132,12 @@ def has_states(tags: pa.Table) -> bool:
 
 
 def _all_rows(snapshot: StoreSnapshot) -> str:
+    """Every sample, once.  Without an edit nothing is asked for edits: looking for them would cost time."""
+    rows = _stored_rows(snapshot)
+    return _EDITED.format(rows=rows) if len(snapshot.edits) else rows
+
+
+def _stored_rows(snapshot: StoreSnapshot) -> str:
     """The archive's rows and the recent ones; without a file, only those."""
     recent = f"{_ROWS} _recent"
     if not snapshot.files:

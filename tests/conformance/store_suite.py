@@ -43,9 +43,15 @@ def rows_of(table: pa.Table) -> list[Row]:
 
 
 def stored_rows(snapshot) -> list[Row]:
-    """Every sample of a snapshot, sorted: those of its files and those that are in none yet."""
+    """Every sample of a snapshot, sorted: those of its files and those that are in none yet, as edits leave them."""
     archived = [row for file in snapshot.files for row in rows_of(pq.read_table(file.path))]
-    return sorted([*archived, *rows_of(snapshot.recent)], key=lambda row: row[:2])
+    rows = [*archived, *rows_of(snapshot.recent)]
+    if len(snapshot.edits):
+        kinds = snapshot.edits.column("kind").to_pylist()
+        edited = {row[:2]: (row, kind) for row, kind in zip(rows_of(snapshot.edits), kinds, strict=True)}
+        rows = [row for row in rows if row[:2] not in edited]
+        rows += [row for row, kind in edited.values() if kind != "remove"]
+    return sorted(rows, key=lambda row: row[:2])
 
 
 def newest_rows(snapshot) -> dict[int, Row]:

@@ -37,7 +37,12 @@ class Crash:
         return f"{self.step} #{self.after + 1}"
 
 
-ELSEWHERE = ("migrate: ",)
+ELSEWHERE = (
+    "migrate: ",
+    "insert: ",
+    "edit: ",
+    "remove: ",
+)
 """Steps that have their lines in tables of their own, beside this one."""
 
 START = ("tags", "recovered")

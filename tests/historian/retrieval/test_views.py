@@ -61,6 +61,7 @@ def test_columns_of_samples(store_path, sql):
         ("quality", "VARCHAR"),
         ("status", "VARCHAR"),
         ("status_code", "UINTEGER"),
+        ("substituted", "BOOLEAN"),
     ]
 
 

@@ -22,6 +22,7 @@ Key: TypeAlias = tuple[int, int]
 
 _ALWAYS: Final = ("tag_id", "time", "value", "status")
 _SOMETIMES: Final = ("value_int", "value_text")
+_LAST_TAG: Final = (1 << 31) - 1
 _BEFORE_ALL: Final = -(1 << 63)
 _AFTER_ALL: Final = (1 << 63) - 1
 
@@ -64,6 +65,10 @@ class Inputs:
     def rows(self) -> int:
         """Rows of all files."""
         return sum(group.rows for group in self.groups)
+
+    def first(self, count: int) -> Inputs:
+        """The first ``count`` of the files."""
+        return Inputs(self._paths[:count], self._files[:count])
 
     def read(self, group: Group, columns: Sequence[str] | None = None) -> pa.Table:
         """The rows of a row group, with the columns that have anything in them, or those of ``columns``.
@@ -109,14 +114,14 @@ def _groups(place: int, metadata: pq.FileMetaData) -> Iterator[Group]:
         used = (name for name in _SOMETIMES if _is_used(group.column(columns[name]).statistics, group.num_rows))
         names = {*_ALWAYS, *used}
         # Without statistics (no writer of ours leaves them out) the group may hold anything.
-        tag_range = (tags.min, tags.max) if tags is not None and tags.has_min_max else (0, (1 << 31) - 1)
-        time_range = (
-            (times.min_raw, times.max_raw) if times is not None and times.has_min_max else (_BEFORE_ALL, _AFTER_ALL)
-        )
-        yield Group(
-            place, number, group.num_rows, *tag_range, *time_range,
-            tuple(name for name in SAMPLE_SCHEMA.names if name in names),
-        )  # fmt: skip
+        first_tag, last_tag = (tags.min, tags.max) if _has_range(tags) else (0, _LAST_TAG)
+        first_us, last_us = (times.min_raw, times.max_raw) if _has_range(times) else (_BEFORE_ALL, _AFTER_ALL)
+        columns_here = tuple(name for name in SAMPLE_SCHEMA.names if name in names)
+        yield Group(place, number, group.num_rows, first_tag, last_tag, first_us, last_us, columns_here)
+
+
+def _has_range(statistics: pq.Statistics | None) -> bool:
+    return statistics is not None and statistics.has_min_max
 
 
 def _is_used(statistics: pq.Statistics | None, rows: int) -> bool:

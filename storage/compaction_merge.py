@@ -162,9 +162,9 @@ class Merge:
         same: BoolArray = (tag_id[1:] == tag_id[:-1]) & (time_us[1:] == time_us[:-1])
         stays = np.append(~same, True)
         if not len(chosen):
-            if same.any():
-                self._collide(table, order, same)
-            return order[stays]
+            self._collide(table, order, same)
+            rows: IndexArray = order[stays]
+            return rows
         assert self.edits is not None  # noqa: S101 - for the type checker: edits were chosen from it
         first_edit = len(table) - len(chosen)
         is_edit: BoolArray = order >= first_edit
@@ -175,7 +175,8 @@ class Merge:
         folded = met | ~self.edits.elsewhere[numbers]
         self.edits.folded[numbers[folded]] = True
         stays[places] = folded & ~self.edits.removes[numbers]
-        return order[stays]
+        left: IndexArray = order[stays]
+        return left
 
     def _collide(self, table: pa.Table, order: IndexArray, same: BoolArray) -> None:
         """Count samples that come twice.  Loops over these, which only damage or foreign hands can bring about."""

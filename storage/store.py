@@ -17,13 +17,14 @@ from typing import Final, Self
 
 import numpy as np
 
-from historian.config.settings import StoreSettings
+from historian.config.settings import CompactionSettings, StoreSettings
 from historian.errors import HistorianError, StoreForeignError, StoreNotFoundError, UsageError
 from historian.model.commit import AuditEvent, Commit
 from historian.model.samples import Samples
 from historian.model.status import GOOD
 from historian.model.tag import Tag, ValueType
 from storage import audit, buffer, current, health, names, quarantine, recovery, schema, state, statistics, steps, tags
+from storage.compaction_report import CompactionReport
 from storage.correct import Corrector, EditReport, RemoveReport, Value
 from storage.database import Access, connect_reader, connect_writer, explained, transaction
 from storage.edits import Cause
@@ -35,6 +36,7 @@ from storage.lock import WriterLock
 from storage.recovery import Recovery
 from storage.set_aside import SetAside, Surgeon
 from storage.statistics import StoreStatistics
+from storage.upkeep import Upkeep
 
 RETRY_US: Final = 10_000_000
 """A flush that failed is due again only so much later, by the time of the commits: trying costs a file's worth of
@@ -55,6 +57,7 @@ class Store:
         archive = ArchiveFolder(folder / names.ARCHIVE)
         self._intents = Intents(connection, self._database, archive, self._turn)
         self._flusher = Flusher(connection, self._database, archive, self._turn, self._intents)
+        self._upkeep = Upkeep(connection, self._database, self._turn, self._intents)
         self._access = Access(folder, connection, self._turn)
         self._recovered = False
         self._retry_us: int | None = None
@@ -90,19 +93,35 @@ class Store:
         with explained(self._database, f"open the store {self.folder}"):
             return tags.last_id(self._connection)
 
-    def register_tags(self, tags_: Sequence[Tag], time_us: int, who: str) -> dict[str, int]:
+    def register_tags(self, tags_: Sequence[Tag], time_us: int, who: str, why: str = "configuration") -> dict[str, int]:
         """Make sure the store has these tags as they are configured; the identifier of each, by name.
 
-        Whatever changed begins a new version at ``time_us`` and is in the audit as ``who``'s doing.  Tags that are not
-        named stay as they are.  Raises UsageError for a name that comes twice.
+        Whatever changed begins a new version at ``time_us`` and is in the audit as ``who``'s doing for ``why``.
+        Tags that are not named stay as they are.  Raises UsageError for a name that comes twice.
         """
         with self._turn:
             with transaction(self._connection, self._database, "register tags"):
-                identifiers = tags.register(self._connection, tags_, time_us, who)
+                identifiers = tags.register(self._connection, tags_, time_us, who, why)
                 steps.reached("tags: rows written")
             self._last_tag_id = self._read_last_tag_id()
         steps.reached("tags: committed")
         return identifiers
+
+    def rename_tag(self, old: str, new: str, time_us: int, who: str, why: str) -> int:
+        """Give a tag another name from ``time_us`` on, and with it its whole history; its identifier.
+
+        Raises UsageError for a tag that is not there, and for a name that another tag has.
+        """
+        with self._turn, transaction(self._connection, self._database, "rename a tag"):
+            tag_id = tags.rename(self._connection, old, new, tags.Cause(time_us, who, why))
+            steps.reached("tags: rows written")
+        steps.reached("tags: committed")
+        return tag_id
+
+    def note(self, events: Sequence[AuditEvent]) -> None:
+        """Add lines to the audit about what was done beside the store, such as a change of the tag lists."""
+        with self._turn, transaction(self._connection, self._database, "write the audit"):
+            audit.append(self._connection, events)
 
     def update_types(self, types: Mapping[int, ValueType], time_us: int) -> None:
         """Take over the types that sources have told, by identifier.  Raises UsageError for an unknown one."""
@@ -117,6 +136,7 @@ class Store:
         """
         with self._flush_turn:
             removed = self._intents.clean_up()
+            self._upkeep.remove_retired(time_us)
         with self._turn:
             if self._recovered:
                 return None
@@ -251,13 +271,34 @@ class Store:
             done = [surgeon.set_aside(path, why, time_us, who) for path, why in damaged.items()]
         return tuple(each for each in done if each is not None)
 
+    def compact(
+        self, time_us: int, settings: CompactionSettings | None = None, *, everything: bool = False, share: float = 1.0
+    ) -> CompactionReport:
+        """Turn small files into those of UTC days and months that are over at ``time_us``, and write edits into them.
+
+        ``everything``: late samples and edits do not wait for more of them.  ``share``: the part of one processor that
+        this thread takes; it sleeps for the rest.  Commits and flushes go on meanwhile in other threads.  What could
+        not be done is among the report's ``errors``; nothing is lost then.
+        """
+        return self._upkeep.compact(time_us, settings or CompactionSettings(), everything=everything, share=share)
+
+    def plan_compaction(
+        self, time_us: int, settings: CompactionSettings | None = None, *, everything: bool = False
+    ) -> CompactionReport:
+        """What :meth:`compact` would do now."""
+        return self._upkeep.plan(time_us, settings or CompactionSettings(), everything=everything)
+
     def statistics(self) -> StoreStatistics:
         """The store in figures."""
         with self._turn, explained(self._database, "read the store's figures"):
             return statistics.gather(self._connection, self.folder)
 
     def close(self) -> None:
-        """Let go of the database and of the lock; may be called twice.  Waits for a flush under way."""
+        """Let go of the database and of the lock; may be called twice.
+
+        Waits for a flush under way, stops a compaction.
+        """
+        self._upkeep.close()
         with self._flush_turn, self._turn:
             self._connection.close()
             self._lock.release()

@@ -32,6 +32,55 @@ class StoreSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class CompactionSettings:
+    """When small files of the archive become large ones.
+
+    ``settle_us``: so long after its end a day or month counts as over.  ``share``: part of one processor that the work
+    in the background takes at most.
+    """
+
+    enabled: bool = True
+    settle_us: int = 3_600_000_000
+    share: float = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionGroup:
+    """Tags whose names match one of ``patterns`` (``*``, ``?``, ``[...]``), and how long their samples are kept."""
+
+    name: str
+    patterns: tuple[str, ...]
+    keep_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class ThinningSettings:
+    """Averages of every ``every_us`` are kept of samples older than ``after_us``."""
+
+    after_us: int
+    every_us: int = 60_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionSettings:
+    """What of the archive goes.  None: nothing for that reason.
+
+    ``keep_us``: samples older than this, but those of tags in one of ``groups``, which have an age of their own.
+    ``max_bytes``: the oldest files, while all together take more than this.
+    """
+
+    keep_us: int | None = None
+    max_bytes: int | None = None
+    groups: tuple[RetentionGroup, ...] = ()
+    thinning: ThinningSettings | None = None
+
+    @property
+    def is_on(self) -> bool:
+        """Whether anything is ever to be done."""
+        return any((self.keep_us, self.max_bytes, self.groups, self.thinning))
+
+
+@dataclass(frozen=True, slots=True)
 class ModbusSource:
     """One Modbus device.  ``host`` and ``port`` of a TCP connection, ``unit`` 0 to 255."""
 
@@ -78,6 +127,8 @@ class Configuration:
     tags: tuple[Tag, ...]
     future_limit_us: int = 600_000_000
     past_limit_us: int = 10 * 366 * 86_400_000_000
+    compaction: CompactionSettings = CompactionSettings()
+    retention: RetentionSettings = RetentionSettings()
 
     def groups(self) -> tuple[ScanGroup, ...]:
         """The scan groups, numbered from 0: sources in their order, and within a source the scan classes in theirs."""

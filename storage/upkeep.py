@@ -1,0 +1,88 @@
+"""What keeps an archive small and quick over the years: compaction, retention, and the end of retired files.
+
+:class:`storage.store.Store` has one; one thing is done at a time.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from historian.config.settings import CompactionSettings
+from storage import catalogue, health, steps
+from storage.compaction import Compactor
+from storage.compaction_report import CompactionReport
+from storage.compaction_write import ArchiveWriter, remove_retired
+from storage.database import explained, transaction
+from storage.intents import Intents
+from storage.pace import Pace
+
+GRACE_US: Final = 600_000_000
+"""So long after a file was retired it is removed: readers that found it before may still be reading."""
+
+COMPACTION: Final = "compaction"
+"""Name of compaction's figures among the health figures."""
+
+
+class Upkeep:
+    """Looks after one store.  ``turn`` gives its holder the connection; it is held for short transactions only."""
+
+    def __init__(
+        self, connection: sqlite3.Connection, database: Path, turn: AbstractContextManager[object], intents: Intents
+    ) -> None:
+        self._connection = connection
+        self._database = database
+        self._turn = turn
+        self._intents = intents
+        self._pace = Pace()
+        self._closed = False
+        self._one_at_a_time = threading.Lock()
+
+    def compact(
+        self, time_us: int, settings: CompactionSettings, *, everything: bool, share: float
+    ) -> CompactionReport:
+        """See :meth:`storage.store.Store.compact`."""
+        with self._one_at_a_time:
+            started = time.perf_counter()
+            report = self._compactor(share).run(time_us, settings, everything=everything)
+            report = replace(report, removed=len(self.remove_retired(time_us)))
+            figures = report.as_figures(time_us, time.perf_counter() - started)
+            with self._turn, transaction(self._connection, self._database, "note what compaction did"):
+                health.replace(self._connection, {COMPACTION: figures})
+        return report
+
+    def plan(self, time_us: int, settings: CompactionSettings, *, everything: bool) -> CompactionReport:
+        """See :meth:`storage.store.Store.plan_compaction`."""
+        return self._compactor(1.0).plan(time_us, settings, everything=everything)
+
+    def _compactor(self, share: float) -> Compactor:
+        self._pace = Pace(share)
+        if self._closed:
+            self._pace.stop()
+        writer = ArchiveWriter(self._intents.folder)
+        return Compactor(self._connection, self._database, self._turn, self._intents, writer, self._pace)
+
+    def remove_retired(self, time_us: int) -> tuple[str, ...]:
+        """Remove the files that were retired long enough before ``time_us``; their paths."""
+        with self._turn, explained(self._database, "read the catalogue"):
+            old = catalogue.retired(self._connection, time_us - GRACE_US)
+        with explained(self._intents.folder.root, "remove retired files of the archive"):
+            gone = remove_retired(self._intents.folder, old)
+        if gone:
+            steps.reached("retired files: removed")
+            with self._turn, transaction(self._connection, self._database, "forget retired files"):
+                catalogue.forget(self._connection, [number for number, _ in gone])
+            steps.reached("retired files: forgotten")
+        return tuple(path for _, path in gone)
+
+    def close(self) -> None:
+        """Let what is under way end at its next step, and begin nothing more; returns when it has ended."""
+        self._closed = True
+        self._pace.stop()
+        with self._one_at_a_time:
+            return

@@ -24,6 +24,9 @@ COMMANDS: Final[dict[str, str]] = {
     "trend": "Draw tags over time in the terminal or into a picture.",
     "export": "Write samples to Parquet or CSV.",
     "verify": "Check every file and table of the store; with --set-aside, take damaged files out.",
+    "rebuild": "Make the database anew from the files of the archive.",
+    "backup": "Add the store as it is now to a backup, also while collecting.",
+    "restore": "Make a store from a backup.",
 }
 """Name of each command, in the order of use, and its line in the help; module ``cli.<name>``, function ``<name>``."""
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -99,7 +99,7 @@ class Surgeon:
     def _salvage(self, path: str, store_id: str, begin: Begin) -> list[tuple[int, str, ArchiveFile]]:
         """New files with the readable row groups, durable, with the intents that the transaction will delete."""
         written = []
-        for table in _pieces(self.folder.root / path):
+        for table in pieces(readable_groups(self.folder.root / path)):
             number, new_path = begin(samples_name(int(times_us(table).min())), "set aside")
             with explained(self.folder.root / new_path, "write what is left of a damaged file"):
                 written.append((number, new_path, archive.write(self.folder, new_path, table, store_id=store_id)))
@@ -128,10 +128,10 @@ def _catalogue_row(connection: sqlite3.Connection, path: str) -> dict[str, Any] 
     return None if found is None else dict(zip((each[0] for each in cursor.description), found, strict=True))
 
 
-def _pieces(path: Path) -> Iterator[pa.Table]:
-    """The row groups that can be read whole, in tables of not too many rows."""
+def pieces(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """Tables joined to such of not too many rows."""
     waiting: list[pa.Table] = []
-    for table in readable_groups(path):
+    for table in tables:
         if waiting and sum(map(len, waiting)) + len(table) > MAX_FILE_ROWS:
             yield pa.concat_tables(waiting)
             waiting = []
@@ -141,19 +141,26 @@ def _pieces(path: Path) -> Iterator[pa.Table]:
 
 
 def readable_groups(path: Path) -> Iterator[pa.Table]:
-    """The rows of each row group all of whose pages have the right checksum; none of a file that is no Parquet."""
+    """The rows of each row group that can be read whole; none of a file that is no Parquet."""
     try:
-        file = pq.ParquetFile(path, page_checksum_verification=True)
+        count = pq.read_metadata(path).num_row_groups
     except (pa.ArrowException, OSError):
         return
-    with file:
-        for number in range(file.metadata.num_row_groups):
-            try:
-                table = complete(file.read_row_group(number, use_threads=False))
-                table.validate(full=True)
-            except (pa.ArrowException, OSError, ValueError, KeyError):
-                continue  # this is the damaged one; its samples are counted as lost
+    for number in range(count):
+        table = read_group(path, number)
+        if table is not None:
             yield table
+
+
+def read_group(path: Path, number: int) -> pa.Table | None:
+    """The rows of a row group, None unless every page of it has the right checksum."""
+    try:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            table = complete(file.read_row_group(number, use_threads=False))
+            table.validate(full=True)
+    except (pa.ArrowException, OSError, ValueError, KeyError):
+        return None
+    return table
 
 
 def _event(done: SetAside, row: Mapping[str, Any] | None, kept: list[str]) -> AuditEvent:

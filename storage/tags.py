@@ -10,7 +10,7 @@ import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import pyarrow as pa
 
@@ -98,7 +98,9 @@ class _Version:
 
 
 @dataclass(frozen=True, slots=True)
-class _Cause:
+class Cause:
+    """When, by whom and why tags are changed."""
+
     time_us: int
     who: str
     why: str
@@ -109,7 +111,7 @@ class _Change:
     old: _Version
     metadata: Metadata
 
-    def event(self, action: str, cause: _Cause) -> AuditEvent:
+    def event(self, action: str, cause: Cause) -> AuditEvent:
         """The line of the audit: only what differs."""
         pairs = zip(METADATA, self.old.metadata, self.metadata, strict=True)
         differing = [(name, was, now) for name, was, now in pairs if was != now]
@@ -154,7 +156,9 @@ def _enumeration_text(enumeration: Mapping[int, str]) -> str:
     return json.dumps({str(code): enumeration[code] for code in sorted(enumeration)}, ensure_ascii=False)
 
 
-def register(connection: sqlite3.Connection, tags: Sequence[Tag], time_us: int, who: str) -> dict[str, int]:
+def register(
+    connection: sqlite3.Connection, tags: Sequence[Tag], time_us: int, who: str, why: str = "configuration"
+) -> dict[str, int]:
     """Make new tags and new versions of changed ones; the identifier of each, by name.
 
     Inside the caller's transaction.  A tag that leaves its type open keeps the type that is known.  Raises UsageError
@@ -162,7 +166,7 @@ def register(connection: sqlite3.Connection, tags: Sequence[Tag], time_us: int, 
     """
     _refuse_doubles(tags)
     known = _holding(connection)
-    cause = _Cause(time_us, who, "configuration")
+    cause = Cause(time_us, who, why)
     fresh = [tag for tag in tags if tag.name not in known]
     changed = [
         _Change(known[tag.name], metadata)
@@ -198,7 +202,7 @@ def _with_type(metadata: Metadata, value_type: str | float | None) -> Metadata:
     return (*metadata[:_TYPE_AT], value_type, *metadata[_TYPE_AT + 1 :])
 
 
-def _create(connection: sqlite3.Connection, tags: Sequence[Tag], cause: _Cause) -> dict[str, int]:
+def _create(connection: sqlite3.Connection, tags: Sequence[Tag], cause: Cause) -> dict[str, int]:
     last = last_id(connection)
     identifiers = {tag.name: last + place for place, tag in enumerate(tags, start=1)}
     rows = [(identifiers[tag.name], 1, cause.time_us, None, tag.name, *metadata_of(tag)) for tag in tags]
@@ -213,7 +217,7 @@ def last_id(connection: sqlite3.Connection) -> int:
     return int(last)
 
 
-def _creation_events(rows: Sequence[tuple[object, ...]], cause: _Cause) -> Iterator[AuditEvent]:
+def _creation_events(rows: Sequence[tuple[object, ...]], cause: Cause) -> Iterator[AuditEvent]:
     if len(rows) > BULK:
         new = f"tag_id {rows[0][0]} to {rows[-1][0]}"
         yield AuditEvent(cause.time_us, cause.who, "tags created", f"{len(rows)} tags", new=new, why=cause.why)
@@ -223,7 +227,7 @@ def _creation_events(rows: Sequence[tuple[object, ...]], cause: _Cause) -> Itera
         yield AuditEvent(cause.time_us, cause.who, "tag created", str(row[4]), new=_json(said), why=cause.why)
 
 
-def _change(connection: sqlite3.Connection, changes: Sequence[_Change], cause: _Cause) -> None:
+def _change(connection: sqlite3.Connection, changes: Sequence[_Change], cause: Cause) -> None:
     """End the versions that hold and begin new ones.
 
     No version begins before the one it follows, whatever the clock did.
@@ -241,6 +245,42 @@ def _change(connection: sqlite3.Connection, changes: Sequence[_Change], cause: _
         ],
     )
     audit.append(connection, [each.event("tag changed", cause) for each in changes])
+
+
+def rename(connection: sqlite3.Connection, old: str, new: str, cause: Cause) -> int:
+    """Give the tag ``old``, with its whole history, the name ``new`` from the time of ``cause`` on; its identifier.
+
+    Inside the caller's transaction.  The tag stays the same, with a new version that differs in the name alone.
+    Raises UsageError when there is no tag ``old``, or a tag ``new`` already: two tags' samples are never put together.
+    """
+    version = _held(connection, old)
+    if version is None:
+        raise UsageError(f"cannot rename {old!r}: the store has no tag of this name; see: historian tags list")
+    if _held(connection, new) is not None:
+        raise UsageError(
+            f"cannot rename {old!r} to {new!r}: the store has a tag of that name with samples of its own, and two tags "
+            "are never made one; choose another name, or rename that tag first"
+        )
+    begin_us = max(cause.time_us, version.valid_from_us)
+    connection.execute(
+        "update tag_version set valid_to_us = ? where tag_id = ? and version = ?",
+        (begin_us, version.tag_id, version.version),
+    )
+    connection.execute(_INSERT, (version.tag_id, version.version + 1, begin_us, None, new, *version.metadata))
+    audit.append(connection, [AuditEvent(cause.time_us, cause.who, "tag renamed", old, old, new, cause.why)])
+    state.tags_changed(connection)
+    _keep_table(connection)
+    return version.tag_id
+
+
+def _held(connection: sqlite3.Connection, name: str) -> _Version | None:
+    query = f"select {_COLUMNS} from tag_version where valid_to_us is null and name = ?"  # noqa: S608 - made of constants
+    row = connection.execute(query, (name,)).fetchone()
+    return None if row is None else _version(row)
+
+
+def _version(row: Sequence[Any]) -> _Version:
+    return _Version(row[0], row[1], row[2], row[4], tuple(row[5:]))
 
 
 def _json(mapping: Mapping[str, object]) -> str:
@@ -264,7 +304,7 @@ def update_types(connection: sqlite3.Connection, types: Mapping[int, ValueType],
     ]
     _fill_in(connection, [each for each in news if each.old.metadata[_TYPE_AT] is None], time_us)
     changes = [each for each in news if each.old.metadata[_TYPE_AT] is not None]
-    _change(connection, changes, _Cause(time_us, "source", "the source told another type"))
+    _change(connection, changes, Cause(time_us, "source", "the source told another type"))
     if news:
         state.tags_changed(connection)
         _keep_table(connection)
@@ -275,7 +315,7 @@ def _fill_in(connection: sqlite3.Connection, news: Sequence[_Change], time_us: i
         "update tag_version set value_type = ? where tag_id = ? and version = ?",
         [(each.metadata[_TYPE_AT], each.old.tag_id, each.old.version) for each in news],
     )
-    cause = _Cause(time_us, "source", "left open by the configuration")
+    cause = Cause(time_us, "source", "left open by the configuration")
     if len(news) > BULK:
         audit.append(connection, [AuditEvent(time_us, cause.who, "types told", f"{len(news)} tags", why=cause.why)])
     else:
@@ -284,7 +324,7 @@ def _fill_in(connection: sqlite3.Connection, news: Sequence[_Change], time_us: i
 
 def _holding(connection: sqlite3.Connection) -> dict[str, _Version]:
     rows = connection.execute(f"select {_COLUMNS} from tag_version where valid_to_us is null")  # noqa: S608 - made of constants
-    return {row[4]: _Version(row[0], row[1], row[2], row[4], row[5:]) for row in rows}
+    return {row[4]: _version(row) for row in rows}
 
 
 def read(connection: sqlite3.Connection) -> pa.Table:

@@ -20,7 +20,7 @@ from historian.retrieval.connection import connect, quoted
 from historian.retrieval.query import Answer, ask
 from historian.retrieval.tag_selection import select_tags
 from historian.retrieval.time_range import TimeRange, format_time
-from storage.arrays import column, column_of, numpy_of
+from storage.arrays import column, numpy_of
 from storage.columns import INT_TYPE, TIME_TYPE
 from storage.reader import StoreReader, StoreSnapshot
 
@@ -76,7 +76,8 @@ def open_scope(
     snapshot = reader.snapshot()
     tags = select_tags(wanted, snapshot.tags.column("tag").to_pylist())
     narrow = narrowed(snapshot, tags, time_range)
-    connection = connect(narrow, time_zone=time_zone, extra={"_versions": _versions(reader.tag_versions(), tags)})
+    versions = _versions(reader.tag_versions(), narrow.tags)
+    connection = connect(narrow, time_zone=time_zone, extra={"_versions": versions})
     try:
         yield Scope(connection, tuple(tags), narrow.tags, time_range, narrow.current)
     finally:
@@ -104,18 +105,21 @@ def _of_tags(table: pa.Table, numbers: Int32Array) -> pa.Table:
     return table.take(column(kept, pa.int64())) if len(kept) < len(table) else table
 
 
-def _versions(versions: pa.Table, tags: Sequence[str]) -> pa.Table:
-    """Units of each tag by time: columns tag, place (in ``tags``), units, since, until (null: for ever)."""
-    places = {tag: place for place, tag in enumerate(tags)}
-    names = versions.column("tag").to_pylist()
-    rows = np.array([row for row, name in enumerate(names) if name in places], np.int64)
-    chosen = versions.take(column(rows, pa.int64()))
+def _versions(versions: pa.Table, tags: pa.Table) -> pa.Table:
+    """Units of each of ``tags`` by time: columns tag, place (in ``tags``), units, since, until (null: for ever).
+
+    By their numbers, because a tag may have had another name.
+    """
+    places = {tag_id: place for place, tag_id in enumerate(tags.column("tag_id").to_pylist())}
+    numbers = numpy_of(versions.column("tag_id"), np.int32)
+    chosen = versions.take(column(np.flatnonzero(np.isin(numbers, list(places))), pa.int64()))
+    place = np.array([places[tag_id] for tag_id in chosen.column("tag_id").to_pylist()], np.int64)
     # Samples from before the first version (imported ones) have its units too.
     since = numpy_of(chosen.column("valid_from"), np.int64)
     first = numpy_of(chosen.column("version"), np.int32) == 1
     columns = [
-        chosen.column("tag"),
-        column_of([places[names[row]] for row in rows], pa.int32()),
+        tags.column("tag").take(column(place, pa.int64())),
+        column(place.astype(np.int32), pa.int32()),
         chosen.column("units"),
         column(since, TIME_TYPE, missing=first),
         chosen.column("valid_to"),

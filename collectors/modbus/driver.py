@@ -7,6 +7,7 @@ one pass (:mod:`collectors.modbus.decode`).
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -95,6 +96,10 @@ def _positions(blocks: Sequence[Block], lanes: int) -> IndexArray:
     return positions
 
 
+def _plan_of(group: ScanGroup, limits: Limits) -> ModbusPlan:
+    return ModbusPlan([parse_modbus_address(tag.address, tag.type_text) for tag in group.tags], limits)
+
+
 @dataclass(slots=True)
 class _Pass:
     """One reading while it goes on: the cells read so far, and how many requests may still go into probing."""
@@ -130,7 +135,8 @@ class ModbusDriver:
 
     async def plan(self, group: ScanGroup) -> ModbusPlan:
         """Lay out the group's requests; needs no connection."""
-        return ModbusPlan([parse_modbus_address(tag.address, tag.type_text) for tag in group.tags], self._limits)
+        # In a thread: this takes 10 ms for each 1,000 points, and other sources' scans are due meanwhile.
+        return await asyncio.to_thread(_plan_of, group, self._limits)
 
     async def read(self, group: ScanGroup, plan: ReadPlan) -> Reading:  # noqa: ARG002 - the plan knows the group
         """Read every lane once; raises SourceUnavailableError when the device is gone or silent."""

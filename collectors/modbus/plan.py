@@ -7,9 +7,10 @@ is never split over two requests.  Loops over points are plain Python: a plan is
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import groupby
+from itertools import accumulate, groupby
 from typing import Final
 
 from historian.config.modbus_address import TABLE_SIZE, ModbusPoint, ModbusTable
@@ -128,11 +129,14 @@ def _windows(cluster: Sequence[Segment], longest: int) -> Iterator[tuple[Segment
 
     The first segment needs some window, and none that has it covers more than the one that starts with it.
     """
-    left = list(cluster)
+    left = deque(cluster)
     while left:
         limit = left[0].start + longest
-        yield tuple(segment for segment in left if segment.stop <= limit)
-        left = [segment for segment in left if segment.stop > limit]
+        within = []
+        while left and left[0].start < limit:
+            within.append(left.popleft())
+        yield tuple(segment for segment in within if segment.stop <= limit)
+        left.extendleft(segment for segment in reversed(within) if segment.stop > limit)
 
 
 def split(block: Block) -> tuple[Block, Block] | None:
@@ -146,7 +150,8 @@ def split(block: Block) -> tuple[Block, Block] | None:
         return None
     middle = len(segments) / 2
     near = range(max(1, len(segments) // 4), max(2, len(segments) - len(segments) // 4))
-    gaps = [cut for cut in near if segments[cut].start > max(segment.stop for segment in segments[:cut])]
+    reached = list(accumulate((segment.stop for segment in segments), max))
+    gaps = [cut for cut in near if segments[cut].start > reached[cut - 1]]
     cut = min(gaps or near, key=lambda cut: abs(cut - middle))
     return block.part(segments[:cut]), block.part(segments[cut:])
 

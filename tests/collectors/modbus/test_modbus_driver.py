@@ -282,3 +282,13 @@ async def test_a_host_that_is_no_name(host: str) -> None:
     driver = ModbusDriver(replace(SOURCE, host=host), SystemClock())
     with pytest.raises(ConnectionError, match="the host name"):
         await driver.connect()
+
+
+async def test_other_sources_have_their_turns_while_many_points_are_planned() -> None:
+    planning = asyncio.create_task(ModbusDriver(SOURCE, SystemClock()).plan(registers_from(0, 2000)))
+    turns = 0
+    while not planning.done():
+        await asyncio.sleep(0)
+        turns += 1
+    assert turns > 3
+    assert (await planning).requests == 16

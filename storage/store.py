@@ -17,20 +17,26 @@ from typing import Final, Self
 
 import numpy as np
 
-from historian.config.settings import StoreSettings
+from historian.config.settings import CompactionSettings, StoreSettings
 from historian.errors import HistorianError, StoreForeignError, StoreNotFoundError, UsageError
 from historian.model.commit import AuditEvent, Commit
 from historian.model.samples import Samples
+from historian.model.status import GOOD
 from historian.model.tag import Tag, ValueType
 from storage import audit, buffer, current, health, names, quarantine, recovery, schema, state, statistics, steps, tags
-from storage.database import connect_reader, connect_writer, explained, transaction
+from storage.compaction_report import CompactionReport
+from storage.correct import Corrector, EditReport, RemoveReport, Value
+from storage.database import Access, connect_reader, connect_writer, explained, transaction
+from storage.edits import Cause
 from storage.files import ArchiveFolder, sync_folder
 from storage.flush import Flusher, FlushReport
+from storage.insert import Hook, Inserter, InsertMode, InsertReport
 from storage.intents import Intents
 from storage.lock import WriterLock
 from storage.recovery import Recovery
 from storage.set_aside import SetAside, Surgeon
 from storage.statistics import StoreStatistics
+from storage.upkeep import Upkeep
 
 RETRY_US: Final = 10_000_000
 """A flush that failed is due again only so much later, by the time of the commits: trying costs a file's worth of
@@ -51,6 +57,8 @@ class Store:
         archive = ArchiveFolder(folder / names.ARCHIVE)
         self._intents = Intents(connection, self._database, archive, self._turn)
         self._flusher = Flusher(connection, self._database, archive, self._turn, self._intents)
+        self._upkeep = Upkeep(connection, self._database, self._turn, self._intents)
+        self._access = Access(folder, connection, self._turn)
         self._recovered = False
         self._retry_us: int | None = None
         self._last_tag_id = 0
@@ -128,6 +136,7 @@ class Store:
         """
         with self._flush_turn:
             removed = self._intents.clean_up()
+            self._upkeep.remove_retired(time_us)
         with self._turn:
             if self._recovered:
                 return None
@@ -210,6 +219,46 @@ class Store:
         with self._turn:
             return state.read(self._connection).last_commit_us or 0
 
+    def insert(
+        self, samples: Samples, *, mode: InsertMode | str, who: str, why: str, time_us: int | None = None,
+        also: Hook | None = None,
+    ) -> InsertReport:  # fmt: skip
+        """Add samples of history in one transaction, in any order, of any time; see :class:`InsertMode`.
+
+        They are visible when this returns.  ``also`` is called in the same transaction, for instance to note how far an
+        import is.  ``time_us`` is now.  Raises UsageError for tags the store does not have, StoreFullError.
+        """
+        self._refuse_unknown(samples)
+        cause = self._cause(who, why, time_us)
+        return Inserter(self._access).insert(samples, InsertMode(mode), cause, also)
+
+    def edit(
+        self, tag_id: int, at_us: int, value: Value, status: int = GOOD, *, who: str, why: str, insert: bool = False,
+        time_us: int | None = None,
+    ) -> EditReport:  # fmt: skip
+        """Give the sample of a tag at ``at_us`` another value (None for a Bad one) and status.
+
+        ``insert`` makes one where there is none.  ``time_us`` is now.  Raises UsageError, see
+        :meth:`storage.correct.Corrector.edit`.
+        """
+        cause = self._cause(who, why, time_us)
+        return Corrector(self._access).edit(tag_id, at_us, value, status, cause, insert=insert)
+
+    def remove(
+        self, tag_id: int, start_us: int, end_us: int, *, who: str, why: str, time_us: int | None = None
+    ) -> RemoveReport:
+        """Remove the samples of a tag from ``start_us`` on and before ``end_us``.  ``time_us`` is now.
+
+        Raises UsageError, see :meth:`storage.correct.Corrector.remove`.
+        """
+        return Corrector(self._access).remove(tag_id, start_us, end_us, self._cause(who, why, time_us))
+
+    def _cause(self, who: str, why: str, time_us: int | None) -> Cause:
+        now_us = time.time_ns() // 1000 if time_us is None else time_us
+        if not self._recovered:
+            self.recover(now_us)
+        return Cause(who, why, now_us)
+
     def set_aside(self, damaged: Mapping[str, str], time_us: int, who: str) -> tuple[SetAside, ...]:
         """Take damaged files out of the archive: paths below it, and why.  What they still hold stays in the store.
 
@@ -222,13 +271,34 @@ class Store:
             done = [surgeon.set_aside(path, why, time_us, who) for path, why in damaged.items()]
         return tuple(each for each in done if each is not None)
 
+    def compact(
+        self, time_us: int, settings: CompactionSettings | None = None, *, everything: bool = False, share: float = 1.0
+    ) -> CompactionReport:
+        """Turn small files into those of UTC days and months that are over at ``time_us``, and write edits into them.
+
+        ``everything``: late samples and edits do not wait for more of them.  ``share``: the part of one processor that
+        this thread takes; it sleeps for the rest.  Commits and flushes go on meanwhile in other threads.  What could
+        not be done is among the report's ``errors``; nothing is lost then.
+        """
+        return self._upkeep.compact(time_us, settings or CompactionSettings(), everything=everything, share=share)
+
+    def plan_compaction(
+        self, time_us: int, settings: CompactionSettings | None = None, *, everything: bool = False
+    ) -> CompactionReport:
+        """What :meth:`compact` would do now."""
+        return self._upkeep.plan(time_us, settings or CompactionSettings(), everything=everything)
+
     def statistics(self) -> StoreStatistics:
         """The store in figures."""
         with self._turn, explained(self._database, "read the store's figures"):
             return statistics.gather(self._connection, self.folder)
 
     def close(self) -> None:
-        """Let go of the database and of the lock; may be called twice.  Waits for a flush under way."""
+        """Let go of the database and of the lock; may be called twice.
+
+        Waits for a flush under way, stops a compaction.
+        """
+        self._upkeep.close()
         with self._flush_turn, self._turn:
             self._connection.close()
             self._lock.release()

@@ -42,6 +42,8 @@ ELSEWHERE = (
     "insert: ",
     "edit: ",
     "remove: ",
+    "compaction: ",
+    "retired files: ",
 )
 """Steps that have their lines in tables of their own, beside this one."""
 

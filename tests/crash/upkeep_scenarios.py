@@ -1,0 +1,53 @@
+"""What compaction and retention do to a store until the process dies; run as a script by the crash tests.
+
+``python upkeep_scenarios.py SCENARIO FOLDER STEP AFTER``, as ``store_scenarios.py``.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Final
+
+from conformance.store_data import make_samples, make_tags
+from crash.store_scenarios import die_at, say
+from historian.config.settings import CompactionSettings, RetentionSettings
+from historian.model.commit import Commit
+from storage.store import Store
+
+DAY: Final = 86_400_000_000
+HOUR: Final = 3_600_000_000
+NOV_1: Final = 1_793_491_200_000_000
+"""2026-11-01T00:00:00Z."""
+NOW: Final = NOV_1 + 3 * DAY
+SETTINGS: Final = CompactionSettings()
+RETENTION: Final = RetentionSettings(keep_us=2 * DAY)
+KEPT: Final = (1, NOV_1 + 19 * HOUR, 19.0, 0)
+
+
+def fill(folder: Path) -> Store:
+    """Three files of the first day, one over midnight, an edit, a removal."""
+    store = Store.open(folder, create=True)
+    store.register_tags(make_tags(2), NOV_1, "test")
+    for file in range(4):
+        hours = range(file * 10, file * 10 + 10)
+        store.commit(Commit(NOV_1, make_samples([(1, NOV_1 + hour * HOUR, float(hour), 0) for hour in hours])))
+        store.flush(force=True)
+    store.edit(1, NOV_1 + HOUR, 77.0, who="test", why="test", time_us=NOV_1)
+    store.remove(1, NOV_1 + 2 * HOUR, NOV_1 + 3 * HOUR, who="test", why="test", time_us=NOV_1)
+    say("filled")
+    return store
+
+
+def compact(folder: Path) -> None:
+    """A split, a day, and later the end of the retired files."""
+    store = fill(folder)
+    store.compact(NOW, SETTINGS)
+    say("compacted")
+    store.compact(NOW + HOUR, SETTINGS)
+    say("removed")
+
+
+if __name__ == "__main__":
+    die_at(sys.argv[3], int(sys.argv[4]))
+    {"compact": compact}[sys.argv[1]](Path(sys.argv[2]))

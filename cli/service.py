@@ -130,6 +130,7 @@ class CollectService:
             memory_limit_bytes=self._configuration.store.memory_limit_bytes,
             health=health,
             notice=self._say,
+            trouble=store.note_trouble,
         )
         return commits
 

@@ -35,6 +35,7 @@ def status(format_: str, store_path: Path | None, config_path: Path) -> None:
     """Show whether collecting goes on, each source, and what the store holds; also while another process collects."""
     with open_store(store_path, config_path) as reader:
         folder, health, statistics = reader.folder, reader.health(), reader.statistics()
+        health = with_trouble(health, reader.trouble())
     report = make_report(folder, health, statistics, time.time_ns() // 1000)
     if format_ == "json":
         click.echo(json.dumps(report, indent=2, ensure_ascii=False))
@@ -43,6 +44,14 @@ def status(format_: str, store_path: Path | None, config_path: Path) -> None:
     from cli.status_screen import show  # noqa: PLC0415 - as above
 
     show(report)
+
+
+def with_trouble(health: dict[str, Figures], trouble: Figures | None) -> dict[str, Figures]:
+    """The figures, with what a process says that cannot write them to the database, when that is newer."""
+    process = health.get("process", {})
+    if trouble is None or int(trouble.get("updated_us", 0)) < int(process.get("updated_us", 0)):
+        return health
+    return {**health, "process": {**process, **trouble}}
 
 
 def make_report(folder: Path, health: dict[str, Figures], statistics: StoreStatistics, now_us: int) -> Figures:

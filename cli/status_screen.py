@@ -16,6 +16,11 @@ Figures = dict[str, Any]
 PIPE_WIDTH: Final = 120
 
 _STATE_STYLES: Final = {"connected": "green", "connecting": "yellow", "failed": "red"}
+_STORE_STATES: Final = {
+    "full": "The disk is full",
+    "failing": "The disk fails",
+    "paused": "Nothing is read any more, the memory for waiting samples is full",
+}
 _UNITS: Final = ((86_400.0, "d"), (3_600.0, "h"), (60.0, "min"), (1.0, "s"))
 
 
@@ -57,6 +62,9 @@ def headline(report: Figures) -> Text:
         line = Text("Not collecting", "bold yellow").append(f": stopped in order; {last}", "default")
     else:
         line = Text("Not collecting", "bold yellow").append(": nothing was ever collected into this store", "default")
+    if state == "yes" and process.get("store_state") in _STORE_STATES:
+        waiting = count(process.get("pending_rows"))
+        line.append(f"\n{_STORE_STATES[process['store_state']]}: {waiting} samples wait in memory", "bold red")
     if process.get("last_error"):
         line.append(f"\nLast trouble: {process['last_error']}", "red")
     return line

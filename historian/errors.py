@@ -13,6 +13,7 @@
     │   ├── StoreVersionError                     written by a newer version
     │   ├── StoreLockedError       (BlockingIOError)
     │   ├── StoreFullError         (OSError)      no room on the disk
+    │   ├── StoreUnavailableError  (OSError)      the disk or another program stands in the way; may be tried again
     │   └── CorruptionError                       a file does not hold what the catalogue says
     └── SourceError                               a device or server could not be read
         ├── SourceUnavailableError (ConnectionError)
@@ -113,6 +114,13 @@ class StoreLockedError(StoreError, BlockingIOError):
 
 class StoreFullError(StoreError, OSError):
     """The disk has no room for the write; nothing of it was kept."""
+
+
+class StoreUnavailableError(StoreError, OSError):
+    """The disk did not do what it was asked, or another program stood in the way; nothing of the write was kept.
+
+    The same may work later: a network folder comes back, a cable is plugged in, a backup program lets go.
+    """
 
 
 class CorruptionError(StoreError):

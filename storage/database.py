@@ -15,7 +15,14 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from historian.errors import CorruptionError, HistorianError, StoreError, StoreForeignError, StoreFullError
+from historian.errors import (
+    CorruptionError,
+    HistorianError,
+    StoreError,
+    StoreForeignError,
+    StoreFullError,
+    StoreUnavailableError,
+)
 from storage import names, schema
 
 BUSY_TIMEOUT_S: Final = 10.0
@@ -25,6 +32,11 @@ WAL_LIMIT_BYTES: Final = 64 * 1024 * 1024
 """The log is cut back to this after it has grown, for instance by one very large commit."""
 
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT} if hasattr(errno, "EDQUOT") else {errno.ENOSPC})
+_PASSING: Final = frozenset(
+    getattr(errno, name) for name in ("EIO", "EROFS", "ENODEV", "ESTALE", "EAGAIN", "EBUSY") if hasattr(errno, name)
+)
+"""Errors of a disk that fails, was taken away or became read-only: another try later may find it as it was."""
+
 _ROOM_BYTES: Final = 1 << 20
 
 
@@ -118,23 +130,38 @@ def _of_sqlite(error: sqlite3.Error, path: Path, doing: str) -> StoreError:
         )
     if code == sqlite3.SQLITE_CORRUPT:
         return CorruptionError(
-            f"cannot {doing}: the database {path} is damaged ({error}); keep a copy of the folder as it is, then put "
-            "back this file from a backup. The files below archive are not touched by this"
+            f"cannot {doing}: the database {path} is damaged ({error}); keep a copy of the folder as it is, then "
+            "make it anew (historian rebuild) or put back a backup. The files below archive are not touched by this"
         )
+    if (passing := _passing(code, error, path, doing)) is not None:
+        return passing
+    return StoreError(f"cannot {doing}: SQLite reports {error} for {path}; nothing of this was written")
+
+
+def _passing(code: int, error: sqlite3.Error, path: Path, doing: str) -> StoreUnavailableError | None:
+    """Errors after which the same may work later."""
     if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
-        return StoreError(f"cannot {doing}: {path} cannot be opened ({error}); check the permissions of its folder")
-    if code == sqlite3.SQLITE_BUSY:
-        return StoreError(
+        return StoreUnavailableError(
+            f"cannot {doing}: {path} cannot be opened ({error}); check the permissions of its folder"
+        )
+    if code == sqlite3.SQLITE_IOERR:
+        return StoreUnavailableError(
+            f"cannot {doing}: the disk of {path.parent} fails ({error}); look at the system's log. "
+            "Nothing was half-written, the same can be tried again"
+        )
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL):
+        return StoreUnavailableError(
             f"cannot {doing}: another program held {path} for more than {BUSY_TIMEOUT_S:.0f} s ({error}); "
             "close database tools that have this file open for writing"
         )
-    return StoreError(f"cannot {doing}: SQLite reports {error} for {path}; nothing of this was written")
+    return None
 
 
 def _of_system(error: OSError, path: Path, doing: str) -> StoreError:
     if error.errno in _NO_ROOM:
         return _full(path, doing, error)
-    return StoreError(f"cannot {doing}: {error}; check the disk and the permissions of {path.parent}")
+    kind = StoreUnavailableError if error.errno in _PASSING else StoreError
+    return kind(f"cannot {doing}: {error}; check the disk and the permissions of {path.parent}")
 
 
 def _full(path: Path, doing: str, error: Exception) -> StoreFullError:

@@ -10,10 +10,11 @@ import json
 import os
 import platform
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Any, Final
 
 from historian.errors import StoreLockedError
 from storage import names
@@ -23,6 +24,12 @@ if sys.platform == "win32":
     import msvcrt
 else:
     import fcntl
+
+RECORD_BYTES: Final = 4096
+"""The record always has this length: on a full disk it can be written over, because its place is there already."""
+
+_LONGEST_TEXT: Final = 500
+_TROUBLE: Final = "trouble"
 
 _LOCKED_BYTE: Final = 1 << 30
 """Windows locks bytes and then nobody else can read them: one far behind the owner's record."""
@@ -44,8 +51,9 @@ class LockOwner:
 class WriterLock:
     """The lock of one store folder, held from :meth:`take` to :meth:`release`."""
 
-    def __init__(self, file: IO[str]) -> None:
+    def __init__(self, file: IO[str], owner: LockOwner) -> None:
         self._file = file
+        self._owner = owner
 
     @classmethod
     def take(cls, folder: Path, command: str) -> WriterLock:
@@ -62,8 +70,16 @@ class WriterLock:
                 "one writer; stop that one first (reading needs no lock: historian sql, status, export)"
             )
         with explained(path, f"lock the store {folder}"):
-            _write_owner(file, command)
-        return cls(file)
+            owner = _owner(command)
+            _write_record(file, asdict(owner))
+        return cls(file, owner)
+
+    def note(self, trouble: Mapping[str, object] | None) -> None:
+        """Say in the record what keeps the owner from writing to the database, or that nothing does any more.
+
+        The only word that gets out while the disk is full.  Raises OSError where even that cannot be written.
+        """
+        _write_record(self._file, {**asdict(self._owner), **({} if trouble is None else {_TROUBLE: _short(trouble)})})
 
     def release(self) -> None:
         """Let go.  The file stays: removing it could take a lock away from someone who just opened it."""
@@ -80,18 +96,40 @@ class WriterLock:
 
 def read_owner(folder: Path) -> LockOwner | None:
     """Who wrote the record in the lock file, or None where there is none (yet).  Says nothing about the lock itself."""
+    record = _read_record(folder)
     try:
-        return LockOwner(**json.loads((folder / names.LOCK).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        return LockOwner(**{name: value for name, value in record.items() if name != _TROUBLE})
+    except TypeError:
         return None
 
 
-def _write_owner(file: IO[str], command: str) -> None:
-    owner = LockOwner(os.getpid(), platform.node(), command, f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}")
+def read_trouble(folder: Path) -> dict[str, object] | None:
+    """What keeps the writer from writing, as it said last; None when it said nothing.  See :meth:`WriterLock.note`."""
+    found = _read_record(folder).get(_TROUBLE)
+    return found if isinstance(found, dict) else None
+
+
+def _read_record(folder: Path) -> dict[str, Any]:
+    try:
+        record = json.loads((folder / names.LOCK).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def _owner(command: str) -> LockOwner:
+    return LockOwner(os.getpid(), platform.node(), command, f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}")
+
+
+def _write_record(file: IO[str], record: Mapping[str, object]) -> None:
+    """Over the one before, never truncated: that would give its place on the disk away."""
     file.seek(0)
-    file.truncate()
-    file.write(json.dumps(asdict(owner)))
+    file.write(json.dumps(record).ljust(RECORD_BYTES))
     file.flush()
+
+
+def _short(trouble: Mapping[str, object]) -> dict[str, object]:
+    return {name: value[:_LONGEST_TEXT] if isinstance(value, str) else value for name, value in trouble.items()}
 
 
 if sys.platform == "win32":

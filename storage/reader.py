@@ -27,6 +27,7 @@ from storage import (
     edit_audit,
     edits,
     health,
+    lock,
     names,
     quarantine,
     schema,
@@ -181,6 +182,10 @@ class StoreReader:
     def former(self, change: int) -> pa.Table:
         """The samples that a change took away, whose line in the audit names this number as ``former``."""
         return self._read(lambda link: edit_audit.former(link, change))
+
+    def trouble(self) -> dict[str, object] | None:
+        """The figures of a process that cannot write to the database now (a full disk), with ``updated_us``."""
+        return lock.read_trouble(self.folder)
 
     def inspect(self, query: Callable[[sqlite3.Connection], ResultT]) -> ResultT:
         """The answer of ``query`` in one read transaction, for what looks into the tables themselves."""

@@ -288,6 +288,14 @@ class Store:
         """What :meth:`compact` would do now."""
         return self._upkeep.plan(time_us, settings or CompactionSettings(), everything=everything)
 
+    def note_trouble(self, figures: Mapping[str, object] | None) -> None:
+        """Tell readers why nothing reaches the database, with the process's figures; None when it is over.
+
+        Goes into the lock's record, which needs no room on the disk.
+        """
+        with explained(self.folder / names.LOCK, "tell readers about the store"):
+            self._lock.note(figures)
+
     def statistics(self) -> StoreStatistics:
         """The store in figures."""
         with self._turn, explained(self._database, "read the store's figures"):

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Final, Protocol
 
-from historian.errors import HistorianError, StoreFullError
+from historian.errors import HistorianError, StoreFullError, StoreUnavailableError
 from historian.model.clock import US_PER_S
 from historian.model.commit import Commit
 from historian.model.samples import Samples, concatenate
@@ -33,7 +33,7 @@ class CommitTarget(Protocol):
     """What the loop needs of a store."""
 
     def commit(self, commit: Commit, *, final: bool = False) -> None:
-        """Write all of it or nothing; raises StoreFullError when there is no room."""
+        """Write all of it or nothing; after StoreFullError and StoreUnavailableError it may be tried again."""
 
     def update_types(self, types: Mapping[int, ValueType], time_us: int) -> None:
         """Record the types that sources have told."""
@@ -46,7 +46,7 @@ class CommitLoop:
     """Commits every ``interval_us`` until told to stop, and once more in the end.
 
     ``health`` gives the figures to go with each commit; ``notice`` is told when the store is full and when it works
-    again.
+    again.  ``trouble`` gets the process's figures while nothing reaches the store, and None when that is over.
     """
 
     def __init__(
@@ -58,6 +58,7 @@ class CommitLoop:
         memory_limit_bytes: int,
         health: Callable[[], Mapping[str, Mapping[str, object]]],
         notice: Callable[[str], None],
+        trouble: Callable[[Mapping[str, object] | None], None] = lambda _: None,
     ) -> None:
         self._pipeline = pipeline
         self._store = store
@@ -65,6 +66,7 @@ class CommitLoop:
         self._limit_bytes = memory_limit_bytes
         self._health = health
         self._notice = notice
+        self._trouble = trouble
         self._unsent: Commit | None = None
         self._types: dict[int, ValueType] = {}
         self._flush_under_way: asyncio.Future[None] | None = None
@@ -117,29 +119,46 @@ class CommitLoop:
         started = time.perf_counter()
         try:
             await loop.run_in_executor(self._committing, self._write, commit, dict(self._types), final)
-        except StoreFullError as error:
-            self._keep(commit, str(error))
+        except (StoreFullError, StoreUnavailableError) as error:
+            self._keep(commit, error)
+            process = {**commit.health.get("process", {}), **self._figures()}
+            await loop.run_in_executor(self._committing, self._tell, process)
             return False
         self._unsent = None
         self._types.clear()
+        if self.state != "ok":
+            await loop.run_in_executor(self._committing, self._tell, None)
         self._note_done((time.perf_counter() - started) * 1000)
         return True
+
+    def _figures(self) -> dict[str, object]:
+        """What has changed since the figures of the commit were taken."""
+        return {"store_state": self.state, "last_error": self.last_error, "pending_rows": self.waiting_samples}
+
+    def _tell(self, figures: Mapping[str, object] | None) -> None:
+        try:
+            self._trouble(figures)
+        except HistorianError as error:
+            # Everybody at the terminal knows already; a disk that takes not even this is no reason to stop.
+            _log.warning("readers cannot be told: %s", error)
 
     def _write(self, commit: Commit, types: Mapping[int, ValueType], final: bool) -> None:
         if types:
             self._store.update_types(types, commit.time_us)
         self._store.commit(commit, final=final)
 
-    def _keep(self, commit: Commit, reason: str) -> None:
-        self.last_error = reason
+    def _keep(self, commit: Commit, error: HistorianError) -> None:
+        self.last_error = str(error)
         if self.state == "ok":
-            self.state = "full"
-            self._notice(f"the store has no room, samples are kept in memory and tried again: {reason}")
+            is_full = isinstance(error, StoreFullError)
+            self.state = "full" if is_full else "failing"
+            what = "has no room" if is_full else "cannot be written"
+            self._notice(f"the store {what}, samples are kept in memory and tried again: {error}")
         if memory_bytes(commit.stored) > self._limit_bytes and self.state != "paused":
             self.state = "paused"
             self._pipeline.suspend()
             self._notice(
-                f"{self._limit_bytes >> 20} MiB of samples wait in memory: collection pauses until there is room"
+                f"{self._limit_bytes >> 20} MiB of samples wait in memory: collection pauses until the store takes them"
             )
 
     def _note_done(self, took_ms: float) -> None:

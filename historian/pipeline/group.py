@@ -24,6 +24,7 @@ class Counts:
     """Samples since the start of collecting.
 
     ``received`` = ``unchanged`` + ``quarantined`` + fresh ones; ``restamped`` of these were recorded at their arrival.
+    ``quarantined`` counts all that were refused, also those beyond what the quarantine keeps of a tag in a day.
     ``reported`` passed exception reporting, ``stored`` passed compression too, both with earlier ones released by them.
     """
 
@@ -84,7 +85,7 @@ class GroupPipeline:
         self.counts.received += len(scan)
         self.counts.unchanged += guarded.unchanged
         self.counts.restamped += guarded.restamped
-        self.counts.quarantined += len(guarded.refused)
+        self.counts.quarantined += len(guarded.refused) + guarded.only_counted
         self.counts.reported += len(previous) + len(current)
         return self._final(stored), self._quarantined(guarded.refused, guarded.reasons, scan.arrival_us)
 

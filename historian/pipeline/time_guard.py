@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 
@@ -18,6 +19,12 @@ from historian.compression.lanes import LaneSamples, SampleSlots
 from historian.model.samples import BoolArray, IndexArray, Int64Array
 from historian.model.scan import Scan
 from historian.model.status import is_bad
+
+KEPT_A_DAY: Final = 100
+"""So many refused samples of each tag go to quarantine in a day (UTC), the others are only counted: a server in a wrong
+time zone would else fill the disk, at 160 bytes for each value of each scan."""
+
+_DAY_US: Final = 86_400_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +34,14 @@ class Guarded:
     ``fresh`` samples go on; ``refused`` go to quarantine with the ``reason`` of each row; ``unchanged`` counts
     samples known already, also as refused; ``restamped`` those recorded at their arrival.  ``believed`` bool[n]: the
     lanes of which the scan was not refused, now or before, so that what is known of them holds up to its arrival.
+    ``only_counted`` refused samples are too many to go to quarantine.
     """
 
     fresh: LaneSamples
     refused: LaneSamples
     reasons: Sequence[str]
     believed: BoolArray
+    only_counted: int = 0
     unchanged: int = 0
     restamped: int = 0
 
@@ -45,6 +54,8 @@ class TimeGuard:
         self._past_us = past_us
         self._last = SampleSlots(lanes)
         self._refused = SampleSlots(lanes)
+        self._kept: Int64Array = np.zeros(lanes, np.int64)
+        self._kept_day = 0
         self._lanes: IndexArray = np.arange(lanes)
 
     def remember(self, newest: LaneSamples) -> None:
@@ -72,13 +83,15 @@ class TimeGuard:
         fresh = stamped.where((plausible & later) | restamped)
         self.remember(fresh)
         believed = plausible & (later | restamped | ~changed)
-        refused = self._news(samples.where(~believed))
+        news = self._news(samples.where(~believed))
+        refused = self._to_keep(arrival_us, news)
         return Guarded(
             fresh,
             refused,
             [_reason(bool(plausible[lane])) for lane in refused.lane.tolist()],
             believed,
-            unchanged=len(samples) - len(fresh) - len(refused),
+            only_counted=len(news) - len(refused),
+            unchanged=len(samples) - len(fresh) - len(news),
             restamped=int(np.count_nonzero(restamped)),
         )
 
@@ -94,6 +107,16 @@ class TimeGuard:
         again &= (self._refused.status[lane] == refused.status) & ~self._refused.unlike(refused, lane)
         self._refused.put(refused)
         return refused.where(~again)
+
+    def _to_keep(self, arrival_us: int, refused: LaneSamples) -> LaneSamples:
+        """Those that go to quarantine, until their tags have had their share of the day."""
+        day = arrival_us // _DAY_US
+        if day != self._kept_day:
+            self._kept_day = day
+            self._kept[:] = 0
+        kept = refused.where(self._kept[refused.lane] < KEPT_A_DAY)
+        self._kept[kept.lane] += 1
+        return kept
 
 
 _ALL = slice(None)

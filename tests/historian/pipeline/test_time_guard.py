@@ -6,7 +6,7 @@ import pytest
 from historian.compression.lanes import LaneSamples
 from historian.model.scan import Scan
 from historian.model.status import BAD_NO_COMMUNICATION, BAD_SHUTDOWN, GOOD
-from historian.pipeline.time_guard import TimeGuard
+from historian.pipeline.time_guard import KEPT_A_DAY, TimeGuard
 
 NOW = 1_800_000_000_000_000
 HOUR = 3_600_000_000
@@ -114,3 +114,17 @@ def test_what_was_refused_is_not_believed_the_first_time_or_later(guard):
     assert [each.believed.tolist() for each in far] == [[False, True]] * 2
     assert [(len(each.fresh), len(each.refused), each.unchanged) for each in far] == [(1, 1, 0), (1, 0, 1)]
     assert guard.admit(scan([NOW, NOW], [1, 2], arrival_us=NOW + 3)).believed.all(), "the same again is believed"
+
+
+def test_a_server_in_a_wrong_time_zone_does_not_fill_the_quarantine(guard):
+    day = 24 * HOUR
+    start = NOW - NOW % day
+
+    def refused(second: int) -> tuple[int, int]:
+        arrival = start + second * 1_000_000
+        guarded = guard.admit(scan([arrival + 2 * HOUR, arrival], [second, second], arrival_us=arrival))
+        return len(guarded.refused), guarded.only_counted
+
+    first_day = [refused(second) for second in range(KEPT_A_DAY + 50)]
+    assert first_day == [(1, 0)] * KEPT_A_DAY + [(0, 1)] * 50
+    assert refused(24 * 3600) == (1, 0), "every day has its share"

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from historian.config.settings import Configuration  # for the type checker only: it loads numpy
 
 
-def load_configuration(path: Path) -> Configuration:
-    """The configuration in ``path`` with the tags of its tag lists.
+def load_configuration(path: Path, texts: Mapping[Path, str] | None = None) -> Configuration:
+    """The configuration in ``path`` with the tags of its tag lists; ``texts`` stand for what is in some of the lists.
 
     Raises ConfigurationError with every fault of all files, each with its place, what was got and what was wanted.
     """
@@ -34,12 +34,12 @@ def load_configuration(path: Path) -> Configuration:
     faults = FaultList(str(path))
     sections = read_sections(document, faults)
     context = TagContext(sections.protocols, sections.sources, sections.scan_class_names, sections.defaults)
-    tags = read_tag_lists(document, sections.tag_files, context, faults)
+    tags = read_tag_lists(document, sections.tag_files, context, faults, texts)
     faults.raise_if_any()
     assert sections.store is not None, "a section that cannot be read leaves a fault"  # noqa: S101 - for the type checker
     return Configuration(
         path, sections.store, sections.scan_classes, sections.sources, tags,
-        sections.limits.future, sections.limits.past,
+        sections.limits.future, sections.limits.past, sections.compaction, sections.retention,
     )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from historian.config import duration, source_url
 from historian.config.byte_size import UNITS_BYTES, parse_byte_size
@@ -18,13 +18,22 @@ from historian.config.deviation import WANTED as DEVIATION_WANTED
 from historian.config.deviation import check_deviation
 from historian.config.duration import parse_duration
 from historian.config.nearest import shown
-from historian.config.settings import Configuration, ModbusSource, OpcUaSource, StoreSettings
+from historian.config.settings import (
+    CompactionSettings,
+    Configuration,
+    ModbusSource,
+    OpcUaSource,
+    StoreSettings,
+    ThinningSettings,
+)
 from historian.errors import UnusableValueError
 
 # The defaults are those of the settings' classes, which have them for tests and other callers too.
 _STORE: Final = StoreSettings(Path())
 _MODBUS: Final = ModbusSource("", "", "", 0)
 _OPCUA: Final = OpcUaSource("", "")
+_COMPACTION: Final = CompactionSettings()
+_THINNING: Final = ThinningSettings(0)
 _CONFIGURATION: Final = Configuration(Path(), _STORE, {}, {}, ())
 
 
@@ -59,6 +68,21 @@ def _memory(text: str) -> int:
     if size < 16 * UNITS_BYTES["MiB"]:
         raise UnusableValueError(shown(text), "16MiB or more")
     return size
+
+
+def _archive_size(text: str) -> int:
+    size = parse_byte_size(text)
+    if size < UNITS_BYTES["MB"]:
+        raise UnusableValueError(shown(text), "1MB or more")
+    return size
+
+
+def _part_of_a_day(microseconds: int) -> int:
+    """A duration of which a day has a whole number, so that no average lies across midnight."""
+    if duration.UNITS_US["d"] % microseconds:
+        wanted = "a duration of which a day has a whole number, such as 10s, 1m, 15m or 1h"
+        raise UnusableValueError(duration.format_duration(microseconds), wanted)
+    return microseconds
 
 
 def _path(text: str) -> str:
@@ -108,6 +132,8 @@ class Root(Section):
     sources: dict[str, Any] = Field(min_length=1, description="a section [sources.NAME] for each device or server")
     defaults: dict[str, Any] = Field(default_factory=dict, description="the section [defaults]")
     limits: dict[str, Any] = Field(default_factory=dict, description="the section [limits]")
+    compaction: dict[str, Any] = Field(default_factory=dict, description="the section [compaction]")
+    retention: dict[str, Any] = Field(default_factory=dict, description="the section [retention]")
 
 
 class StoreSection(Section):
@@ -175,3 +201,36 @@ class LimitsSection(Section):
 
     future: Annotated[int, _duration_from("1s")] = _CONFIGURATION.future_limit_us
     past: Annotated[int, _duration_from("1s")] = _CONFIGURATION.past_limit_us
+
+
+class CompactionSection(Section):
+    """``[compaction]``: when small files of the archive become large ones, and how gently."""
+
+    enabled: bool = Field(_COMPACTION.enabled, description="true or false")
+    settle: Annotated[int, _duration_from("0", "30d")] = _COMPACTION.settle_us
+    cpu_percent: int = Field(
+        round(_COMPACTION.share * 100), ge=1, le=100, description="a whole number of percent from 1 to 100"
+    )
+
+
+class RetentionSection(Section):
+    """``[retention]``: which samples of the archive go."""
+
+    keep: Annotated[int, _duration_from("1d")] | None = None
+    max_bytes: Annotated[int, _read_text(_archive_size, "a size in quotes such as 200GiB")] | None = None
+    groups: dict[str, Any] | None = Field(None, description="a section [retention.groups.NAME] for each group")
+    thinning: dict[str, Any] | None = Field(None, description="the section [retention.thinning]")
+
+
+class RetentionGroupSection(Section):
+    """``[retention.groups.NAME]``: an age of their own for some tags."""
+
+    tags: list[str] = Field(min_length=1, description='a list of tag names or patterns, such as ["FIC*", "*.SP"]')
+    keep: Annotated[int, _duration_from("1d")] = Field(description="how long to keep them, such as 90d")
+
+
+class ThinningSection(Section):
+    """``[retention.thinning]``: averages are kept of what is old."""
+
+    after: Annotated[int, _duration_from("1d")] = Field(description="the age from which there are averages")
+    every: Annotated[int, AfterValidator(_part_of_a_day), _duration_from("1s", "1d")] = _THINNING.every_us

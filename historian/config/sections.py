@@ -14,7 +14,17 @@ from historian.config import schema
 from historian.config.document import TomlDocument, key_text
 from historian.config.faults import FaultList, Where
 from historian.config.nearest import did_you_mean, one_of, shown
-from historian.config.settings import ModbusSource, OpcUaSource, ScanClass, SourceSettings, StoreSettings
+from historian.config.settings import (
+    CompactionSettings,
+    ModbusSource,
+    OpcUaSource,
+    RetentionGroup,
+    RetentionSettings,
+    ScanClass,
+    SourceSettings,
+    StoreSettings,
+    ThinningSettings,
+)
 from historian.config.source_url import parse_modbus_url
 from historian.errors import UnusableValueError
 
@@ -43,6 +53,8 @@ class Sections:
     defaults: Mapping[str, str]
     tag_files: tuple[str, ...]
     limits: schema.LimitsSection
+    compaction: CompactionSettings
+    retention: RetentionSettings
 
 
 def read_sections(document: TomlDocument, faults: FaultList) -> Sections:
@@ -59,6 +71,8 @@ def read_sections(document: TomlDocument, faults: FaultList) -> Sections:
         defaults=reader.defaults(),
         tag_files=reader.tag_files(),
         limits=reader.read(schema.LimitsSection, reader.table("limits"), ("limits",)) or schema.LimitsSection(),
+        compaction=reader.compaction(),
+        retention=reader.retention(),
     )
 
 
@@ -118,6 +132,30 @@ class _SectionReader:
     def defaults(self) -> dict[str, str]:
         section = self.read(schema.DefaultsSection, self.table("defaults"), ("defaults",))
         return {} if section is None else section.model_dump(exclude_none=True)
+
+    def compaction(self) -> CompactionSettings:
+        section = self.read(schema.CompactionSection, self.table("compaction"), ("compaction",))
+        if section is None:
+            return CompactionSettings()
+        return CompactionSettings(section.enabled, section.settle, section.cpu_percent / 100)
+
+    def retention(self) -> RetentionSettings:
+        section = self.read(schema.RetentionSection, self.table("retention"), ("retention",))
+        if section is None:
+            return RetentionSettings()
+        groups = [self._retention_group(name, value) for name, value in (section.groups or {}).items()]
+        key = ("retention", "thinning")
+        thinning = None if section.thinning is None else self.read(schema.ThinningSection, section.thinning, key)
+        return RetentionSettings(
+            section.keep, section.max_bytes, tuple(group for group in groups if group is not None),
+            None if thinning is None else ThinningSettings(thinning.after, thinning.every),
+        )  # fmt: skip
+
+    def _retention_group(self, name: str, value: object) -> RetentionGroup | None:
+        key = ("retention", "groups", name)
+        self._check_name(name, key)
+        section = self.read(schema.RetentionGroupSection, value, key)
+        return None if section is None else RetentionGroup(name, tuple(section.tags), section.keep)
 
     def tag_files(self) -> tuple[str, ...]:
         value = self._document.data.get("tag_files")

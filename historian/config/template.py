@@ -86,6 +86,26 @@ url = "opc.tcp://127.0.0.1:4840/plant"
 [limits]
 # future = "10m"            # further ahead of our own clock than this
 # past = "3660d"            # older than this
+
+
+# How the archive is kept small and quick while collecting ------------------------------------------------------
+
+[compaction]
+# enabled = true            # small files become one a day, and one a month
+# settle = "1h"             # a day is over so long after its end; until then late samples are waited for
+# cpu_percent = 25          # of one processor, at most
+
+# What goes, and when.  Without these lines nothing ever does.  See first what would go: historian compact --dry-run
+[retention]
+# All of these are examples.
+# keep = "3650d"            # samples older than this go
+# max_bytes = "200GiB"      # the oldest files go while the archive takes more than this
+# [retention.groups.flows]
+# tags = ["FIC*"]           # these tags have an age of their own
+# keep = "90d"
+# [retention.thinning]
+# after = "180d"            # of samples older than this averages are kept, apart from the samples
+# every = "1m"
 """
 
 _ROWS: Final = (

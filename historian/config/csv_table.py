@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -31,16 +31,20 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A tag list whose header can be used.  ``places`` tells where each column is; ``rows`` come as they are read."""
+    """A tag list whose header can be used.
+
+    ``places`` tells where each column is, ``header_line`` where the header begins; ``rows`` come as they are read.
+    """
 
     file: str
     places: dict[str, int]
     width: int
     delimiter: str
     rows: Iterator[Row]
+    header_line: int = 1
 
 
-def read_table(file: str, text: str, faults: FaultList) -> Table | None:
+def read_table(file: str, text: str, faults: FaultList, required: Sequence[str] = REQUIRED) -> Table | None:
     """The table in ``text``; None when its header is missing or wrong, after telling so."""
     lines = _LINE_ENDS.split(text)
     delimiter = _delimiter(lines)
@@ -49,10 +53,10 @@ def read_table(file: str, text: str, faults: FaultList) -> Table | None:
     if header is None:
         faults.add(Where(file, 1), "no header", f"a first line with the columns {','.join(COLUMNS)}")
         return None
-    places = _places(file, header, faults)
+    places = _places(file, header, faults, required)
     if places is None:
         return None
-    return Table(file, places, len(header.cells), delimiter, rows)
+    return Table(file, places, len(header.cells), delimiter, rows, header.line)
 
 
 def _delimiter(lines: list[str]) -> str:
@@ -110,7 +114,7 @@ def _csv_fault(error: csv.Error) -> tuple[str, str, str]:
     return "text behind a closing quote", "a quoted cell to end with its quote", 'write "" for a " inside a cell'
 
 
-def _places(file: str, header: Row, faults: FaultList) -> dict[str, int] | None:
+def _places(file: str, header: Row, faults: FaultList, required: Sequence[str]) -> dict[str, int] | None:
     """Where each column stands; None when one is missing that no misspelt one can stand for."""
     places: dict[str, int] = {}
     names = [word.lower() for word in header.cells]
@@ -127,8 +131,8 @@ def _places(file: str, header: Row, faults: FaultList) -> dict[str, int] | None:
             faults.add(Where(file, header.line), f"the column {shown(header.cells[number])}", one_of(COLUMNS), hint)
             if meant:
                 places[meant] = number  # so that the cells below it are checked all the same
-    missing = [name for name in REQUIRED if name not in places]
+    missing = [name for name in required if name not in places]
     if missing:
-        faults.add(Where(file, header.line), f"no column {' and '.join(missing)}", f"at least {', '.join(REQUIRED)}")
+        faults.add(Where(file, header.line), f"no column {' and '.join(missing)}", f"at least {', '.join(required)}")
         return None
     return places

@@ -28,6 +28,10 @@ class RowCells:
     def __getitem__(self, column: str) -> str:
         return self._texts[column]
 
+    def texts(self) -> Mapping[str, str]:
+        """All cells by column, as :meth:`__getitem__` gives them."""
+        return self._texts
+
     def parsed(self, column: str, parse: Callable[[str], ParsedT], text: str | None = None) -> ParsedT | None:
         """What ``parse`` makes of the cell, or of ``text`` in its place; None when blank, and when wrong, once told."""
         text = self._texts[column] if text is None else text

@@ -14,14 +14,12 @@ from historian.config.nearest import did_you_mean, one_of, shown
 from historian.config.number import parse_number
 from historian.config.row_cells import CellReader, RowCells
 from historian.config.settings import SourceSettings
+from historian.config.tag_name import check_tag_name
 from historian.config.tag_point import read_point
 from historian.model.tag import CompressionSettings, ExceptionSettings, Tag, ValueType
 
 _ANY_SPAN: Final[Span] = (0.0, 1.0)
 """Stands for a span that is wrong, once that is told, so that percentages of it are not told as well."""
-
-MAX_TAG_NAME: Final = 255
-OWN_PREFIX: Final = "historian."
 
 _YES_NO: Final = {"yes": True, "no": False, "true": True, "false": False}
 _NO_MEANING: Final = {
@@ -93,15 +91,7 @@ class TagReader:
 def _check_name(cells: RowCells, name: str) -> None:
     if not name:
         cells.tell("tag", "a blank cell", "a name", "a line that begins with # is left out")
-    elif len(name) > MAX_TAG_NAME:
-        cells.tell("tag", f"a name of {len(name)} characters", f"at most {MAX_TAG_NAME}")
-    elif not name.isprintable():
-        odd = next(character for character in name if not character.isprintable())
-        cells.tell(
-            "tag", f"{shown(name)} with the character U+{ord(odd):04X}", "letters, digits and other visible signs"
-        )
-    elif name.startswith(OWN_PREFIX):
-        cells.tell("tag", shown(name), f"a name that does not begin with {OWN_PREFIX}", "kept for the historian's own")
+    cells.parsed("tag", check_tag_name)
 
 
 def _check_known(cells: RowCells, column: str, known: Iterable[str]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -77,3 +77,19 @@ def byte_bar(what: str) -> Iterator[ByteBar]:
     columns = (TextColumn(what), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         yield ByteBar(progress, what)
+
+
+@contextmanager
+def rows_read(what: str) -> Iterator[Callable[[int, int | None], None]]:
+    """Gives a function that is told how many rows were read, and how many there are; shows it where somebody looks."""
+    if not sys.stderr.isatty():
+        yield lambda *_: None
+        return
+    # Imported here, because nobody waits for it otherwise.
+    from rich.console import Console  # noqa: PLC0415 - as above
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415 - as above
+
+    columns = (TextColumn(what), BarColumn(), TextColumn("{task.completed:,.0f} rows"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(what, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)

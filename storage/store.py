@@ -9,7 +9,7 @@ import sqlite3
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -30,6 +30,7 @@ from storage.database import Access, connect_reader, connect_writer, explained, 
 from storage.edits import Cause
 from storage.files import ArchiveFolder, sync_folder
 from storage.flush import Flusher, FlushReport
+from storage.import_chunk import ChunkWriter, ImportNotes, ImportProgress, Outcome, read_progress
 from storage.insert import Hook, Inserter, InsertMode, InsertReport
 from storage.intents import Intents
 from storage.lock import WriterLock
@@ -231,6 +232,21 @@ class Store:
         self._refuse_unknown(samples)
         cause = self._cause(who, why, time_us)
         return Inserter(self._access).insert(samples, InsertMode(mode), cause, also)
+
+    def insert_chunk(
+        self, samples: Samples, cause: Cause, *, replace: bool, settle: Callable[[Outcome], ImportNotes]
+    ) -> Outcome:
+        """Add many samples at once, strictly increasing by tag and time; see :meth:`ChunkWriter.write`."""
+        self._refuse_unknown(samples)
+        if not self._recovered:
+            self.recover(cause.time_us)
+        writer = ChunkWriter(self._access, ArchiveFolder(self._access.archive), self._intents)
+        return writer.write(samples, cause, replace=replace, settle=settle)
+
+    def import_progress(self, source: str) -> ImportProgress | None:
+        """How far an import of this content was; None when it never began."""
+        with self._turn, explained(self._database, "read how far an import is"):
+            return read_progress(self._connection, source)
 
     def edit(
         self, tag_id: int, at_us: int, value: Value, status: int = GOOD, *, who: str, why: str, insert: bool = False,

@@ -40,6 +40,7 @@ class Crash:
 ELSEWHERE = (
     "migrate: ",
     "insert: ",
+    "import: ",
     "edit: ",
     "remove: ",
     "compaction: ",

@@ -23,6 +23,8 @@ COMMANDS: Final[dict[str, str]] = {
     "sql": "Answer a question in SQL from the store.",
     "trend": "Draw tags over time in the terminal or into a picture.",
     "export": "Write samples to Parquet or CSV.",
+    "edit": "Give one sample another value or status; the old one stays in the audit.",
+    "remove": "Remove the samples of a range; the audit keeps them.",
     "verify": "Check every file and table of the store; with --set-aside, take damaged files out.",
     "rebuild": "Make the database anew from the files of the archive.",
     "backup": "Add the store as it is now to a backup, also while collecting.",

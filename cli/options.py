@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import time
 from datetime import tzinfo
 from pathlib import Path
@@ -50,6 +51,27 @@ tz_option = click.option(
     "--tz", "zone", type=TimeZone(), default="UTC", show_default=True,
     help="Time zone of times without one, and of times shown; IANA name such as Europe/Berlin.",
 )  # fmt: skip
+
+
+def _reason(ctx: click.Context, param: click.Parameter, text: str) -> str:
+    if not text.strip():
+        raise click.BadParameter("it is empty; say why, in a few words for those who read the audit", ctx, param)
+    return text.strip()
+
+
+def person() -> str:
+    """Who is at the keyboard, for the audit."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):  # a service account need not have a name
+        return "unknown"
+
+
+reason_option = click.option(
+    "--reason", required=True, callback=_reason, help="Why, for those who read the audit.",
+)  # fmt: skip
+
+who_option = click.option("--who", default=person, help="Who wants it, for the audit.  [default: the user's name]")
 
 
 def read_range(start: str | None, end: str | None, zone: tzinfo, *, first: str | None = None) -> tuple[int | None, int]:

@@ -12,6 +12,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
+from cli.writing import RequestService
 from collectors.drivers import make_driver
 from collectors.health import SourceHealth
 from collectors.runner import SourceRunner, run_sources
@@ -66,6 +67,7 @@ class CollectService:
         sources = asyncio.create_task(run_sources(runners, self._stop, timer), name="sources")
         committing = asyncio.create_task(commits.run(self._stop), name="commits")
         watching = asyncio.create_task(self._watch_clock(pipeline), name="clock")
+        serving = asyncio.create_task(RequestService(store, self._say).run(self._stop), name="requests")
         if seconds is not None:
             asyncio.get_running_loop().call_later(seconds, self._stop.set)
         try:
@@ -73,8 +75,9 @@ class CollectService:
         finally:
             self._stop.set()
             watching.cancel()
-            await asyncio.wait([sources], timeout=CLOSE_S)
+            await asyncio.wait([sources, serving], timeout=CLOSE_S)
             sources.cancel()
+            serving.cancel()
         await committing
         pipeline.finish()
         self._say_stopped(pipeline, await commits.finish(), commits)

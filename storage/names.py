@@ -9,6 +9,7 @@ import numpy as np
 DATABASE: Final = "historian.sqlite"
 WAL_SUFFIX: Final = "-wal"
 LOCK: Final = "historian.lock"
+REQUESTS: Final = "requests"
 ARCHIVE: Final = "archive"
 SAMPLES: Final = "samples"
 DAMAGED: Final = "damaged"

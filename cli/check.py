@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 from collections.abc import Iterator
@@ -82,11 +81,12 @@ def _password_notes(source: OpcUaSource) -> Iterator[str]:
 
 def _all_answer(configuration: Configuration) -> bool:
     """Read every tag once and print what came; False when a source could not be read."""
-    from cli.log import log_to_stderr  # noqa: PLC0415 - the collectors' libraries cost start-up time
-    from cli.read_once import read_once  # noqa: PLC0415 - as above
+    from cli.event_loop import run  # noqa: PLC0415 - asyncio costs start-up time
+    from cli.log import log_to_stderr  # noqa: PLC0415 - as above
+    from cli.read_once import read_once  # noqa: PLC0415 - as do the collectors' libraries
 
     log_to_stderr(verbose=False)
-    readings = asyncio.run(read_once(configuration))
+    readings = run(read_once(configuration))
     rows = [row for reading in readings for row in reading.rows]
     if rows:
         click.echo()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import click
 
+from cli.event_loop import run
 from cli.log import log_to_stderr
 from cli.options import config_option
 from cli.service import CollectService
@@ -26,4 +26,4 @@ def collect(config_path: Path, seconds: float | None, verbose: bool) -> None:
     log_to_stderr(verbose=verbose)
     configuration = load_configuration(config_path)
     service = CollectService(configuration, say=lambda text: click.echo(f"historian: {text}", err=True))
-    asyncio.run(service.run(seconds))
+    run(service.run(seconds))

@@ -21,8 +21,6 @@ from storage.database import explained
 from storage.files import ArchiveFolder
 from storage.intents import samples_name
 
-STEP: Final = "compaction"
-
 MAX_FILE_ROWS: Final = 100_000_000
 """A larger file is cut between two tags: some 200 MB, whose footer is read in a few milliseconds."""
 
@@ -46,9 +44,10 @@ class Written(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ArchiveWriter:
-    """Writes files into one archive."""
+    """Writes files into one archive; ``step`` begins the names of the steps."""
 
     folder: ArchiveFolder
+    step: str = "compaction"
     max_file_rows: int = MAX_FILE_ROWS
     reserve_bytes: int = RESERVE_BYTES
 
@@ -68,11 +67,11 @@ class ArchiveWriter:
         """
         written = []
         for _, part in groupby(self._numbered(groups), key=itemgetter(0)):
-            number, path = begin(samples_name(first_us), STEP)
+            number, path = begin(samples_name(first_us), self.step)
             with explained(self.folder.root / path, "write a file of the archive"):
                 file = archive.write_groups(
                     self.folder, path, (group for _, group in part), encoding,
-                    store_id=store_id, level=zstd_level(level), step=STEP,
+                    store_id=store_id, level=zstd_level(level), step=self.step,
                 )  # fmt: skip
             written.append(Written(number, path, file, level))
         return written

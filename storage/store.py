@@ -17,7 +17,7 @@ from typing import Final, Self
 
 import numpy as np
 
-from historian.config.settings import CompactionSettings, StoreSettings
+from historian.config.settings import CompactionSettings, RetentionSettings, StoreSettings
 from historian.errors import HistorianError, StoreForeignError, StoreNotFoundError, UsageError
 from historian.model.commit import AuditEvent, Commit
 from historian.model.samples import Samples
@@ -35,6 +35,7 @@ from storage.insert import Hook, Inserter, InsertMode, InsertReport
 from storage.intents import Intents
 from storage.lock import WriterLock
 from storage.recovery import Recovery
+from storage.retention import RetentionReport
 from storage.set_aside import SetAside, Surgeon
 from storage.statistics import StoreStatistics
 from storage.upkeep import Upkeep
@@ -311,6 +312,16 @@ class Store:
         """
         with explained(self.folder / names.LOCK, "tell readers about the store"):
             self._lock.note(figures)
+
+    def retain(
+        self, time_us: int, settings: RetentionSettings, *, dry_run: bool = False, share: float = 1.0
+    ) -> RetentionReport:
+        """Let go of the samples that are too old, or too many, at ``time_us``; ``dry_run`` only says which.
+
+        The last sample of each tag before its limit stays.  What went is in the audit.  What could not be done is among
+        the report's ``errors``; nothing has gone then.
+        """
+        return self._upkeep.retain(time_us, settings, dry_run=dry_run, share=share)
 
     def statistics(self) -> StoreStatistics:
         """The store in figures."""

@@ -13,14 +13,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from historian.config.settings import CompactionSettings
+from historian.config.settings import CompactionSettings, RetentionSettings
+from historian.errors import CorruptionError, StoreFullError
 from storage import catalogue, health, steps
-from storage.compaction import Compactor
+from storage.compaction import Compactor, ConflictError
 from storage.compaction_report import CompactionReport
 from storage.compaction_write import ArchiveWriter, remove_retired
 from storage.database import explained, transaction
 from storage.intents import Intents
-from storage.pace import Pace
+from storage.pace import Pace, StoppedError
+from storage.retention import RetentionReport, Retainer
 
 GRACE_US: Final = 600_000_000
 """So long after a file was retired it is removed: readers that found it before may still be reading."""
@@ -60,12 +62,29 @@ class Upkeep:
         """See :meth:`storage.store.Store.plan_compaction`."""
         return self._compactor(1.0).plan(time_us, settings, everything=everything)
 
-    def _compactor(self, share: float) -> Compactor:
+    def retain(self, time_us: int, settings: RetentionSettings, *, dry_run: bool, share: float) -> RetentionReport:
+        """See :meth:`storage.store.Store.retain`."""
+        with self._one_at_a_time:
+            writer = ArchiveWriter(self._intents.folder, step="retention")
+            retainer = Retainer(
+                self._connection, self._database, self._turn, self._intents, writer, self._new_pace(share)
+            )
+            try:
+                return retainer.run(time_us, settings, dry_run=dry_run)
+            except (ConflictError, CorruptionError, StoreFullError) as error:
+                return RetentionReport(errors=(str(error),))
+            except StoppedError:
+                return RetentionReport(errors=("the store was closed before old samples had gone; nothing has gone",))
+
+    def _new_pace(self, share: float) -> Pace:
         self._pace = Pace(share)
         if self._closed:
             self._pace.stop()
+        return self._pace
+
+    def _compactor(self, share: float) -> Compactor:
         writer = ArchiveWriter(self._intents.folder)
-        return Compactor(self._connection, self._database, self._turn, self._intents, writer, self._pace)
+        return Compactor(self._connection, self._database, self._turn, self._intents, writer, self._new_pace(share))
 
     def remove_retired(self, time_us: int) -> tuple[str, ...]:
         """Remove the files that were retired long enough before ``time_us``; their paths."""

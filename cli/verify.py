@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -14,7 +14,12 @@ from historian.errors import CorruptionError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from storage.requests import Payload, Request
+    from storage.store import Store
     from storage.verify import VerifyReport
+
+KIND: Final = "set-aside"
+"""Of requests, see :mod:`cli.writing`."""
 
 
 @click.command()
@@ -77,8 +82,15 @@ def _remedies(report: VerifyReport) -> Iterable[str]:
 def _set_aside(folder: Path, damaged: Mapping[str, str]) -> None:
     # Imported here, as above.
     from cli.person import person  # noqa: PLC0415 - as above
-    from storage.store import Store  # noqa: PLC0415 - as above
+    from cli.writing import perform  # noqa: PLC0415 - as above
 
-    with Store.open(folder) as store:
-        for each in store.set_aside(damaged, time.time_ns() // 1000, person()):
-            click.echo(str(each), err=True)
+    answer = perform(folder, KIND, {"damaged": dict(damaged), "who": person()})
+    for line in answer["lines"]:
+        click.echo(line, err=True)
+
+
+def handle(store: Store, request: Request) -> Payload:
+    """Set files aside, here or in the process that collects; see :mod:`cli.writing`."""
+    payload = request.payload
+    done = store.set_aside(payload["damaged"], time.time_ns() // 1000, str(payload["who"]))
+    return {"lines": [str(each) for each in done]}

@@ -23,9 +23,13 @@ StoreHandler: TypeAlias = Callable[[Store, Request], Payload]
 """Does with the store what a request asks for; what it returns is JSON-ready."""
 
 HANDLERS: Final[dict[str, str]] = {
+    "compact": "cli.compact:handle",
     "edit": "cli.edit:handle",
     "import": "cli.import_:handle",
     "remove": "cli.remove:handle",
+    "rename": "cli.tags_rename:handle",
+    "note-tags": "cli.tags_import:handle",
+    "set-aside": "cli.verify:handle",
 }
 """By kind of request: module and function, imported when the first request of the kind comes."""
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -29,6 +30,8 @@ from storage.flush import MAX_FILE_ROWS
 from storage.intents import Intents, samples_name
 
 ACTION = "file set aside"
+
+PATIENCE_S: Final = 10.0
 
 Begin: TypeAlias = Callable[[Callable[[int], str], str], tuple[int, str]]
 """See :meth:`storage.intents.Intents.writing`."""
@@ -150,6 +153,24 @@ def readable_groups(path: Path) -> Iterator[pa.Table]:
         table = read_group(path, number)
         if table is not None:
             yield table
+
+
+def first_damaged(paths: Sequence[str], *, patience_s: float = PATIENCE_S) -> str | None:
+    """The first of these files that is gone or cannot be read: footers first, then contents, not longer than that."""
+    end_s = time.monotonic() + patience_s
+    groups: dict[str, int] = {}
+    for path in paths:
+        try:
+            groups[path] = pq.read_metadata(path).num_row_groups
+        except (pa.ArrowException, OSError):
+            return path
+    for path, count in groups.items():
+        for number in range(count):
+            if read_group(Path(path), number) is None:
+                return path
+            if time.monotonic() > end_s:
+                return None
+    return None
 
 
 def read_group(path: Path, number: int) -> pa.Table | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Final
 from uuid import uuid4
@@ -20,6 +21,7 @@ from historian.errors import UnusableValueError
 from historian.retrieval.query_errors import translated
 from historian.retrieval.views import create_views
 from storage.reader import StoreSnapshot
+from storage.set_aside import first_damaged
 
 _SETTINGS: Final = {
     # Without this a query could read the variables of the program that asks it, by their names.
@@ -47,7 +49,7 @@ def connect(
     try:
         connection.execute("set enable_progress_bar = false")
         _set_time_zone(connection, time_zone)
-        with translated():
+        with translated(find_damaged=partial(first_damaged, [file.path for file in snapshot.files])):
             create_views(connection, snapshot, _register)
             for name, table in (extra or {}).items():
                 _register(connection, name, table)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, TypeAlias
 
 import duckdb
@@ -47,9 +48,10 @@ def ask(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Parameters 
     Raises QueryError when it is none or wrong, and see :func:`historian.retrieval.query_errors.translated`.
     """
     statement = admit(connection, sql)
-    with translated(LINES_BEFORE, statement.text):
+    damaged = partial(_damaged_file, connection)
+    with translated(LINES_BEFORE, statement.text, damaged):
         reader = _relation(connection, statement, parameters).to_arrow_reader(BATCH_ROWS)
-    return Answer(reader.schema, _batches(reader, statement.text))
+    return Answer(reader.schema, _batches(reader, statement.text, damaged))
 
 
 def _relation(
@@ -64,8 +66,20 @@ def _relation(
         raise
 
 
-def _batches(reader: pa.RecordBatchReader, text: str) -> Iterator[pa.RecordBatch]:
-    with translated(LINES_BEFORE, text):
+def _batches(reader: pa.RecordBatchReader, text: str, damaged: Callable[[], str | None]) -> Iterator[pa.RecordBatch]:
+    with translated(LINES_BEFORE, text, damaged):
         for batch in reader:
             if batch.num_rows:
                 yield batch
+
+
+def _damaged_file(connection: duckdb.DuckDBPyConnection) -> str | None:
+    """Which of the files that the connection may read cannot be read, looked for as long as a person waits."""
+    # Imported here, because nobody needs it as long as nothing is damaged.
+    from storage.set_aside import first_damaged  # noqa: PLC0415 - as above
+
+    try:
+        (found,) = connection.execute("select current_setting('allowed_paths')").fetchone() or ((),)
+    except duckdb.Error:
+        return None  # a connection that failed inside answers nothing any more
+    return first_damaged(list(found))

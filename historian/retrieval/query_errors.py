@@ -7,33 +7,41 @@ OSError, RuntimeError or ArrowInvalid.  So the text's first words decide, which 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
 import duckdb
 import pyarrow as pa
 
-from historian.errors import CorruptionError, HistorianError, QueryError, StoreError
+from historian.errors import CorruptionError, HistorianError, QueryError
 
 _INTERRUPTED: Final = re.compile(r"INTERRUPT Error|Query interrupted|Interrupted!", re.IGNORECASE)
 _OUT_OF_MEMORY: Final = re.compile(r"Out of Memory Error", re.IGNORECASE)
 _INTERNAL: Final = re.compile(r"(INTERNAL|FATAL) Error", re.IGNORECASE)
 _DAMAGED: Final = re.compile(
     r"(Invalid Input Error|IO Error|TProtocolException|Serialization Error|Corrupt).*"
-    r"(Parquet|thrift|footer|page header|decompress|magic bytes|too small|snappy|zstd)",
+    r"(Parquet|thrift|footer|page header|decompress|magic bytes|too small|snappy|zstd)"
+    r"|corrupted|don't know what type|Payload value bigger|ZSTD|out of range of (the )?file",
     re.IGNORECASE | re.DOTALL,
 )
 _MISSING: Final = re.compile(r"IO Error: (Cannot open file|No files found|.*No such file)", re.IGNORECASE | re.DOTALL)
+_FILE: Final = re.compile(r"[\"'](?P<path>[^\"'\n]+\.parquet)[\"']")
+_REMEDY: Final = (
+    "historian verify tells what is damaged; historian verify --set-aside takes it out, so that all else can be read"
+)
 _FORBIDDEN: Final = re.compile(r"Permission Error", re.IGNORECASE)
 _PLACE: Final = re.compile(r"LINE (\d+): ([^\n]*)\n( *)([\^~]*)")
 
 
 @contextmanager
-def translated(lines_before: int = 0, query: str = "") -> Iterator[None]:
+def translated(
+    lines_before: int = 0, query: str = "", find_damaged: Callable[[], str | None] = lambda: None
+) -> Iterator[None]:
     """Raise DuckDB's errors as ours.  ``lines_before`` lines stand in front of the person's own ``query``.
 
-    QueryError for what the SQL says, CorruptionError for a damaged archive file, StoreError for one that is gone,
+    ``find_damaged`` looks for the file that cannot be read, where DuckDB does not name it.
+    QueryError for what the SQL says, CorruptionError for an archive file that is damaged or gone,
     KeyboardInterrupt for an interrupted query, HistorianError for the rest.
     """
     try:
@@ -41,25 +49,32 @@ def translated(lines_before: int = 0, query: str = "") -> Iterator[None]:
     except (duckdb.Error, pa.ArrowException, OSError, RuntimeError) as error:
         if isinstance(error, HistorianError):
             raise
-        raise _ours(str(error), lines_before, query) from error
+        raise _ours(str(error), lines_before, query, find_damaged) from error
 
 
-def _ours(text: str, lines_before: int, query: str) -> BaseException:  # noqa: PLR0911 - a table of cases
+def _ours(text: str, lines_before: int, query: str, find_damaged: Callable[[], str | None]) -> BaseException:  # noqa: PLR0911 - a table of cases
     if _INTERRUPTED.search(text):
         return KeyboardInterrupt()
     if _OUT_OF_MEMORY.search(text):
         return QueryError(
             f"cannot answer: the query needs more memory than there is; ask for fewer samples at once.\n{text}"
         )
-    if _DAMAGED.search(text):
-        return CorruptionError(f"cannot answer: a file of the archive is damaged. DuckDB says: {text}")
-    if _MISSING.search(text):
-        return StoreError(f"cannot answer: a file of the archive is gone. DuckDB says: {text}")
+    said = text.split("\n\nLINE", maxsplit=1)[0]  # what follows is our own view's text
+    if _MISSING.search(said):
+        return CorruptionError(f"cannot answer: {_named(said, find_damaged)} is gone; {_REMEDY}")
+    if _DAMAGED.search(said):
+        return CorruptionError(f"cannot answer: {_named(said, find_damaged)} is damaged ({said.strip()}); {_REMEDY}")
     if _INTERNAL.search(text):
         return HistorianError(f"cannot answer: DuckDB failed inside. It says: {text}")
     if _FORBIDDEN.search(text):
         return QueryError(f"cannot answer: a query reads the store's views and nothing else of this machine.\n{text}")
     return QueryError(f"cannot answer: {with_place(text, lines_before, query)}")
+
+
+def _named(text: str, find_damaged: Callable[[], str | None]) -> str:
+    match = _FILE.search(text)
+    path = match["path"] if match else find_damaged()
+    return f"the file {path}" if path else "a file of the archive"
 
 
 def with_place(text: str, lines_before: int, query: str) -> str:

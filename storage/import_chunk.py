@@ -22,7 +22,7 @@ from storage.catalogue import ArchiveFile
 from storage.columns import complete, to_batch
 from storage.database import Access, explained, transaction
 from storage.edits import Cause, Edits
-from storage.existing import Gathering, Keys
+from storage.existing import Gathering
 from storage.files import ArchiveFolder
 from storage.insert import same, substituted
 from storage.intents import Intents, samples_name
@@ -72,35 +72,41 @@ class ImportNotes:
 
 
 class _SortedKeys:
-    """The samples looked for, by tag and time; compared in full only when something is near."""
+    """The samples looked for, strictly increasing by tag and time; finds others among them by halving.
+
+    Nothing has to be made of a million samples first (as :class:`storage.existing.Keys` does): mostly little or nothing
+    that is stored comes near them.
+    """
 
     def __init__(self, samples: Samples) -> None:
-        self._samples = samples
+        self._tag_id, self._time_us = samples.tag_id, samples.time_us
         self.first_tag, self.last_tag = int(samples.tag_id[0]), int(samples.tag_id[-1])
         self.first_us, self.last_us = int(samples.time_us.min()), int(samples.time_us.max())
-        self._keys: Keys | None = None
 
     def mask(self, tag_id: Int32Array, time_us: Int64Array) -> BoolArray:
         """bool[n]: these are among ours."""
         near = (tag_id >= self.first_tag) & (tag_id <= self.last_tag)
         near &= (time_us >= self.first_us) & (time_us <= self.last_us)
         rows = np.flatnonzero(near)
-        if len(rows):
-            near[rows] = self.keys.mask(tag_id[rows], time_us[rows])
+        places = self._places(tag_id[rows], time_us[rows])
+        near[rows] = (self._tag_id[places] == tag_id[rows]) & (self._time_us[places] == time_us[rows])
         return near
 
-    @property
-    def keys(self) -> Keys:
-        """One number for each sample, increasing."""
-        if self._keys is None:
-            self._keys = Keys(self._samples.tag_id, self._samples.time_us)
-        return self._keys
-
     def rows_of(self, others: Samples) -> IndexArray:
-        """intp[n]: which of ours each of the others is."""
-        if not len(others):
-            return np.empty(0, np.intp)
-        return np.searchsorted(self.keys.numbers, self.keys.of(others.tag_id, others.time_us))
+        """intp[n]: which of ours each of the others is; each is one."""
+        return self._places(others.tag_id, others.time_us)
+
+    def _places(self, tag_id: Int32Array, time_us: Int64Array) -> IndexArray:
+        """intp[n]: our first sample that is not before the given one, or our last; all of them at once."""
+        low = np.searchsorted(self._tag_id, tag_id, side="left")
+        high = np.searchsorted(self._tag_id, tag_id, side="right")
+        while (low < high).any():
+            middle = (low + high) // 2
+            # Where low has met high the middle may be one behind the end; nothing changes there.
+            is_before = (low < high) & (self._time_us[np.minimum(middle, len(self._time_us) - 1)] < time_us)
+            low, high = np.where(is_before, middle + 1, low), np.where(is_before, high, np.minimum(middle, high))
+        places: IndexArray = np.minimum(low, len(self._tag_id) - 1)
+        return places
 
 
 class _ChangedError(Exception):

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import DTypeLike, NDArray
 
-from historian.model.samples import BoolArray, IndexArray
+from historian.model.samples import BoolArray, IndexArray, Int32Array
 from storage.arrays import column, numpy_of, present
 
 _LOOP: Final = 64
@@ -35,6 +35,11 @@ def mask(values: pa.Array) -> BoolArray:
 def take(values: pa.Array, rows: IndexArray) -> pa.Array:
     """The values at ``rows``; itself when that is all of them."""
     return values if len(rows) == len(values) else values.take(column(rows.astype(np.int64), pa.int64()))
+
+
+def distinct(series: Int32Array) -> IndexArray:
+    """The small whole numbers from 0 up that come in ``series``, in order; np.unique takes ten times as long."""
+    return np.flatnonzero(np.bincount(series))
 
 
 def plain(values: pa.Array) -> pa.Array:

@@ -12,6 +12,7 @@ import numpy as np
 from historian.compression.exception import ExceptionFilter
 from historian.compression.lanes import LaneSamples, LaneSettings
 from historian.compression.swinging_door import SwingingDoor
+from historian.importing.arrow import distinct
 from historian.importing.file_samples import FileSamples
 from historian.model.samples import BoolArray, IndexArray, Int64Array, Samples, take_extras
 from historian.model.tag import Tag
@@ -22,7 +23,7 @@ def compress(found: FileSamples, tags: Mapping[int, Tag]) -> FileSamples:
 
     The first and the last sample of each tag stay, so that chunks can be compressed one by one.
     """
-    series = np.unique(found.samples.tag_id)
+    series = distinct(found.samples.tag_id)
     lossy = np.array([_is_lossy(tags[one]) for one in series.tolist()], np.bool_)
     rows = np.flatnonzero(np.isin(found.samples.tag_id, series[lossy]))
     if not len(rows):

@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 
 from historian.errors import UsageError
-from historian.importing.arrow import take
+from historian.importing.arrow import distinct, take
 from historian.importing.chunk import make_chunk
 from historian.importing.compress import compress
 from historian.importing.file_samples import (
@@ -196,7 +196,7 @@ class _FileImport:
     def _register(self, found: FileSamples) -> None:
         """Make the tags that samples came for; one that had none does not become a tag."""
         book, figures = self._setting.book, self._figures
-        fresh = set(np.unique(found.samples.tag_id).tolist()) - self._seen
+        fresh = set(distinct(found.samples.tag_id).tolist()) - self._seen
         figures.new_tags += sum(book.is_new(series) for series in fresh)
         figures.known_tags += sum(not book.is_new(series) for series in fresh)
         self._seen |= fresh
@@ -234,7 +234,7 @@ def _write(work: _ChunkWork, heading: Heading, setting: Setting) -> Reply:
     refused += [replace(each, series=series_of[each.series]) for each in chunk.refused]
     notes.update(chunk.notes)
     kept = chunk.samples
-    tag_ids = np.unique(kept.samples.tag_id).tolist()
+    tag_ids = distinct(kept.samples.tag_id).tolist()
     if options.compress:
         kept = compress(kept, {tag_id: work.tags[series_of[tag_id]] for tag_id in tag_ids})
         notes[Note.COMPRESSED] += len(chunk.samples) - len(kept)

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from historian.errors import UsageError
-from historian.importing.arrow import cast_each, mask, numbers, plain, take, there
+from historian.importing.arrow import cast_each, distinct, mask, numbers, plain, take, there
 from historian.importing.tag_book import Kind, TagBook
 from historian.model.samples import EXACT_LIMIT, BoolArray, FloatArray, IndexArray, Int32Array
 from historian.model.tag import ValueType
@@ -152,12 +152,12 @@ def _settle_types(cells: _Cells, series: Int32Array, book: TagBook) -> None:
     kind = book.kind[series]
     unknown = (kind == Kind.UNKNOWN) & ~cells.no_value
     if unknown.any():
-        for one in np.unique(series[unknown]).tolist():
+        for one in distinct(series[unknown]).tolist():
             book.set_type(one, _shown_type(cells, np.flatnonzero(unknown & (series == one))))
     whole = (kind == Kind.WHOLE) & cells.is_number & np.isfinite(cells.number)
     if whole.any():
         with_fraction = whole & (cells.number != np.rint(cells.number))
-        for one in np.unique(series[with_fraction]).tolist():
+        for one in distinct(series[with_fraction]).tolist():
             if book.may_widen(one):
                 book.set_type(one, ValueType.FLOAT64)
 
@@ -225,7 +225,7 @@ def _enumerations(cells: _Cells, series: Int32Array, book: TagBook, value: Float
     if not enumerated.any():
         return
     # A loop over the tags with an enumeration, and in it over the texts of one.
-    for one in np.unique(series[enumerated]).tolist():
+    for one in distinct(series[enumerated]).tolist():
         codes = book.tags[one].enumeration or {}
         rows = np.flatnonzero(series == one)
         if cells.texts is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import getpass
 import os
 import signal
@@ -12,6 +13,9 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+
+from cli.upkeep import UpkeepWorker
 from cli.writing import RequestService
 from collectors.drivers import make_driver
 from collectors.health import SourceHealth
@@ -21,6 +25,7 @@ from historian import __version__
 from historian.config.settings import Configuration, ModbusSource, SourceSettings
 from historian.errors import StoreFullError, UsageError
 from historian.model.clock import US_PER_S, AnchoredClock, SystemClock
+from historian.model.samples import Int64Array
 from historian.model.scan import ScanGroup
 from historian.pipeline.commit_loop import CommitLoop
 from historian.pipeline.pipeline import Pipeline
@@ -28,6 +33,9 @@ from storage.recovery import Recovery
 from storage.store import Store
 
 CLOCK_CHECK_S: Final = 1.0
+AHEAD_US: Final = 60 * US_PER_S
+"""Samples this far ahead of our clock at the start are worth a word; less is a device's clock, and soon over."""
+
 CLOSE_S: Final = 3.0
 """Connections that do not close within this time are left behind: an orderly stop takes 5 s at most."""
 
@@ -64,10 +72,14 @@ class CollectService:
         runners = [self._runner(settings, groups, pipeline, timer) for settings, groups in self._groups_by_source()]
         commits = self._commit_loop(store, pipeline, runners)
         self._say_started(runners)
+        # What is loaded by now stays; to look through it for garbage again and again holds up scans for 30 ms.
+        gc.freeze()
         sources = asyncio.create_task(run_sources(runners, self._stop, timer), name="sources")
         committing = asyncio.create_task(commits.run(self._stop), name="commits")
         watching = asyncio.create_task(self._watch_clock(pipeline), name="clock")
         serving = asyncio.create_task(RequestService(store, self._say).run(self._stop), name="requests")
+        upkeep = UpkeepWorker(store, self._configuration, self._clock.wall_us, self._say)
+        upkeep.start()
         if seconds is not None:
             asyncio.get_running_loop().call_later(seconds, self._stop.set)
         try:
@@ -75,6 +87,7 @@ class CollectService:
         finally:
             self._stop.set()
             watching.cancel()
+            await asyncio.to_thread(upkeep.stop)
             await asyncio.wait([sources, serving], timeout=CLOSE_S)
             sources.cancel()
             serving.cancel()
@@ -82,6 +95,7 @@ class CollectService:
         pipeline.finish()
         self._say_stopped(pipeline, await commits.finish(), commits)
         await asyncio.to_thread(self._archive_the_rest, store)
+        _raise_fault(sources, watching, serving)
 
     def _archive_the_rest(self, store: Store) -> None:
         """After an orderly stop everything is in the Parquet files, for programs that read only these."""
@@ -98,7 +112,14 @@ class CollectService:
         if recovery is not None:
             self._say(_recovered(recovery))
         tag_ids = store.register_tags(self._configuration.tags, now_us, _person())
-        return Pipeline(self._configuration, self._configuration.groups(), tag_ids, store.newest(), self._clock)
+        newest = store.newest()
+        pipeline = Pipeline(self._configuration, self._configuration.groups(), tag_ids, newest, self._clock)
+        ahead_us = newest.time_us[np.isin(newest.tag_id, list(tag_ids.values()))] - now_us
+        if (ahead_us > AHEAD_US).any():
+            text = _clock_behind(ahead_us[ahead_us > AHEAD_US])
+            pipeline.event("clock behind", "system clock", text)
+            self._say(text)
+        return pipeline
 
     def _groups_by_source(self) -> Iterator[tuple[SourceSettings, list[ScanGroup]]]:
         groups = self._configuration.groups()
@@ -206,6 +227,21 @@ def _stop_signals(stop: asyncio.Event) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _clock_behind(ahead_us: Int64Array) -> str:
+    return (
+        f"the newest samples of {len(ahead_us):,} tags are up to {int(ahead_us.max()) / US_PER_S:,.0f} s ahead of this "
+        "machine's clock; until it has passed them, new values of these tags are refused and go to quarantine. "
+        "Is the clock right? If it was wrong before, remove the samples of that time"
+    )
+
+
+def _raise_fault(*tasks: asyncio.Task[None]) -> None:
+    """Raise the fault of ours with which one of these tasks has ended, after everything was stopped in order."""
+    for task in tasks:
+        if task.done() and not task.cancelled() and (error := task.exception()) is not None:
+            raise error
 
 
 def _recovered(recovery: Recovery) -> str:

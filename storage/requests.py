@@ -19,6 +19,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -95,8 +96,10 @@ def submit(
             "can be written to"
         ) from error
     finally:
-        if _withdraw(box, name) or not (box / (name + _TAKEN)).exists():
-            data.unlink(missing_ok=True)
+        withdrawn = _withdraw(box, name)
+        if attach is not None and (withdrawn or not (box / (name + _TAKEN)).exists()):
+            with suppress(OSError):  # swept later
+                data.unlink(missing_ok=True)
 
 
 def make_box(folder: Path) -> Path:

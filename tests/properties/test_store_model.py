@@ -17,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from conformance.store_data import SECOND, T0, Row, make_current, make_samples, make_tags
 from conformance.store_suite import newest_rows, stored_rows
 from historian.model.commit import Commit, CurrentSamples
-from historian.model.status import BAD_SHUTDOWN, GOOD
+from historian.model.status import BAD_SHUTDOWN, GOOD, SUBSTITUTED
 from storage import steps
 from storage.reader import StoreReader
 from storage.store import Store
@@ -26,16 +26,50 @@ TAGS = 4
 
 values = st.one_of(
     st.floats(allow_nan=False, allow_infinity=False),
-    st.integers(2**53 + 1, 2**64 - 1).filter(lambda number: int(float(number)) != number),
-    st.text(max_size=5).filter(lambda text: "\x00" not in text),
+    st.integers(2**52, 2**63 - 1).map(lambda number: 2 * number + 1),  # odd, so that a double rounds them
+    st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=5),
     st.none(),
 )
+
+modes = st.sampled_from(["no-replace", "replace", "insert"])
+
+change_steps = st.sampled_from([step for step in steps.STEPS if step.startswith(("insert: ", "edit: ", "remove: "))])
+
+history = st.lists(st.tuples(st.integers(1, TAGS), st.integers(0, 40), values), min_size=1, max_size=6)
+"""Tag, seconds before now, value."""
+
+CAUSE = {"who": "test", "why": "as a test"}
 
 flush_steps = st.sampled_from([step for step in steps.STEPS if step.startswith("flush: ")])
 
 
 class CrashError(BaseException):
     """The process ends here."""
+
+
+@contextlib.contextmanager
+def stopped_at(step: str):
+    """Whoever reaches this step goes no further."""
+
+    def reached(name: str) -> None:
+        if name == step:
+            raise CrashError
+
+    original, steps.reached = steps.reached, reached
+    try:
+        yield
+    finally:
+        steps.reached = original
+
+
+def marked(row: Row) -> Row:
+    """As a person's."""
+    return (*row[:3], row[3] | SUBSTITUTED)
+
+
+def same(one: Row, other: Row) -> bool:
+    """No difference in value or status; -0.0 is 0.0."""
+    return one == other
 
 
 class StoreMachine(RuleBasedStateMachine):
@@ -45,6 +79,7 @@ class StoreMachine(RuleBasedStateMachine):
         super().__init__()
         self.path = Path(tempfile.mkdtemp(prefix="store-model-")) / "store"
         self.stored: list[Row] = []
+        self.edited: dict[tuple[int, int], Row | None] = {}
         self.held: dict[int, list[Row]] = {}
         self.newest: dict[int, Row] = {}
         self.live: set[int] = set()
@@ -93,22 +128,107 @@ class StoreMachine(RuleBasedStateMachine):
             rows, newest=[self.newest[row[0]] == row for row in rows], pending=[row in held for row in rows]
         )
 
+    def visible(self) -> dict[tuple[int, int], Row]:
+        """Every sample there is: what the collector brought, and what people made of it."""
+        rows = {row[:2]: row for row in [*self.stored, *(row for rows in self.held.values() for row in rows)]}
+        rows |= {key: row for key, row in self.edited.items() if row is not None}
+        return {key: row for key, row in rows.items() if self.edited.get(key, row) is not None}
+
+    def change(self, key: tuple[int, int], row: Row | None) -> None:
+        """What is to be seen of a tag and time; a tag that nobody collects has its newest of that as current one."""
+        self.edited[key] = row
+        tag = key[0]
+        if tag in self.live:
+            return
+        newest = max((row for row in self.visible().values() if row[0] == tag), key=lambda row: row[1], default=None)
+        known = self.newest.get(tag)
+        if newest is None:
+            self.newest.pop(tag, None)
+        elif row is None or known is None or newest[1] >= known[1]:
+            self.newest[tag] = newest
+
+    @rule(rows=history, mode=modes)
+    def insert(self, rows, mode: str) -> None:
+        """Samples of some time ago, among them some that are there already."""
+        self.insert_rows([self.past_row(*row) for row in rows], mode)
+
+    def past_row(self, tag: int, seconds: int, value) -> Row:
+        return (tag, self.now_us - seconds * SECOND, value, 0x80310000 if value is None else GOOD)
+
+    def insert_rows(self, rows: list[Row], mode: str) -> None:
+        report = self.store.insert(make_samples(rows), mode=mode, time_us=self.now_us, **CAUSE)
+        self.now_us += SECOND
+        assert report.inserted + report.replaced + report.duplicates == len(rows)
+        assert report.replaced == self.expect_insert(rows, mode)
+
+    def expect_insert(self, rows: list[Row], mode: str) -> int:
+        ordered = reversed(rows) if mode == "replace" else rows
+        firsts: dict[tuple[int, int], Row] = {}
+        for row in ordered:
+            firsts.setdefault(row[:2], row)
+        before, replaced = self.visible(), 0
+        for key, row in firsts.items():
+            if key not in before:
+                self.change(key, row)
+            elif mode == "replace" and not same(row, before[key]) and not same(marked(row), before[key]):
+                self.change(key, marked(row))
+                replaced += 1
+        return replaced
+
+    @rule(data=st.data(), value=values)
+    def edit(self, data, value) -> None:
+        there = sorted(self.visible())
+        if not there:
+            return
+        key = data.draw(st.sampled_from(there))
+        new = marked((*key, value, 0x80310000 if value is None else GOOD))
+        self.store.edit(*new[:3], new[3] & ~SUBSTITUTED, time_us=self.now_us, **CAUSE)
+        self.now_us += SECOND
+        if not same(new, self.visible()[key]):
+            self.change(key, new)
+
+    @rule(tag=st.integers(1, TAGS), start=st.integers(0, 40), length=st.integers(1, 15))
+    def remove(self, tag: int, start: int, length: int) -> None:
+        start_us = self.now_us - start * SECOND
+        end_us = start_us + length * SECOND
+        report = self.store.remove(tag, start_us, end_us, time_us=self.now_us, **CAUSE)
+        self.now_us += SECOND
+        gone = [key for key in self.visible() if key[0] == tag and start_us <= key[1] < end_us]
+        assert report.removed == len(gone)
+        for key in gone:
+            self.change(key, None)
+
+    @rule(step=change_steps, rows=history)
+    def crash_while_changing(self, step: str, rows) -> None:
+        """Before the commit nothing was done, after it everything, and doing it again changes nothing more."""
+        inserted = [self.past_row(*row) for row in rows]
+        tag, at_us = inserted[0][:2]
+        known = self.visible().get((tag, at_us))
+        if known is None and not step.startswith("insert: "):
+            return
+        with stopped_at(step), contextlib.suppress(CrashError):
+            if step.startswith("insert: "):
+                self.store.insert(make_samples(inserted), mode="no-replace", time_us=self.now_us, **CAUSE)
+            elif step.startswith("edit: "):
+                self.store.edit(tag, at_us, -7.5, time_us=self.now_us, **CAUSE)
+            else:
+                self.store.remove(tag, at_us, at_us + 1, time_us=self.now_us, **CAUSE)
+        if step == "insert: committed":
+            self.expect_insert(inserted, "no-replace")
+        elif step == "edit: committed":
+            self.change((tag, at_us), marked((tag, at_us, -7.5, GOOD)))
+        elif step == "remove: committed":
+            self.change((tag, at_us), None)
+        self.crash()
+
     @rule(force=st.booleans())
     def flush(self, force: bool) -> None:
         self.store.flush(force=force)
 
     @rule(step=flush_steps)
     def crash_while_flushing(self, step: str) -> None:
-        def reached(name: str) -> None:
-            if name == step:
-                raise CrashError
-
-        original, steps.reached = steps.reached, reached
-        try:
-            with contextlib.suppress(CrashError):
-                self.store.flush(force=True)
-        finally:
-            steps.reached = original
+        with stopped_at(step), contextlib.suppress(CrashError):
+            self.store.flush(force=True)
         self.crash()
 
     @rule()
@@ -154,10 +274,14 @@ class StoreMachine(RuleBasedStateMachine):
         if not hasattr(self, "reader"):
             return
         snapshot = self.reader.snapshot()
-        expected = [*self.stored, *(row for rows in self.held.values() for row in rows)]
-        assert stored_rows(snapshot) == sorted(expected, key=lambda row: row[:2])
-        assert newest_rows(snapshot) == self.newest
-        assert self.store.statistics().samples == len(self.stored)
+        visible = self.visible()
+        assert stored_rows(snapshot) == sorted(visible.values(), key=lambda row: row[:2])
+        assert newest_rows(snapshot) == self.expected_newest()
+
+    def expected_newest(self) -> dict[int, Row]:
+        """As collected, or as somebody edited that sample since; none while the newest of a live tag is removed."""
+        rows = {tag: self.edited.get(row[:2], row) for tag, row in self.newest.items()}
+        return {tag: row for tag, row in rows.items() if row is not None}
 
     @invariant()
     def files_are_those_of_the_catalogue(self) -> None:

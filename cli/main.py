@@ -6,6 +6,7 @@ Commands are imported when they are called, so that ``historian --help`` starts 
 from __future__ import annotations
 
 import importlib
+import keyword
 import os
 import sys
 from typing import Final
@@ -25,12 +26,16 @@ COMMANDS: Final[dict[str, str]] = {
     "export": "Write samples to Parquet or CSV.",
     "edit": "Give one sample another value or status; the old one stays in the audit.",
     "remove": "Remove the samples of a range; the audit keeps them.",
+    "import": "Import samples from CSV and Parquet files.",
+    "tags": "List and show tags, rename one, change many at once.",
+    "compact": "Merge small files of the archive now, and let go of what retention says.",
     "verify": "Check every file and table of the store; with --set-aside, take damaged files out.",
     "rebuild": "Make the database anew from the files of the archive.",
     "backup": "Add the store as it is now to a backup, also while collecting.",
     "restore": "Make a store from a backup.",
 }
-"""Name of each command, in the order of use, and its line in the help; module ``cli.<name>``, function ``<name>``."""
+"""Name of each command, in the order of use, and its line in the help; module ``cli.<name>``, function ``<name>``,
+with an underscore behind a name that Python keeps for itself (``import``)."""
 
 EXIT_INTERRUPTED: Final = 130
 DEBUG_VARIABLE: Final = "HISTORIAN_DEBUG"
@@ -47,7 +52,8 @@ class LazyGroup(click.Group):
         """Import and return one command, or None."""
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = getattr(importlib.import_module(f"cli.{cmd_name}"), cmd_name)
+        name = f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name
+        command: click.Command = getattr(importlib.import_module(f"cli.{name}"), name)
         return command
 
     def resolve_command(

@@ -66,6 +66,7 @@ def make_report(folder: Path, health: dict[str, Figures], statistics: StoreStati
             if name.startswith(SOURCE)
         },
         "store": _store(folder, statistics, process),
+        "compaction": _with_times(health.get("compaction", {})),
     }
 
 

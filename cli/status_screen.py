@@ -101,7 +101,7 @@ def _store(report: Figures) -> Table:
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="dim")
     table.add_column(overflow="fold")
-    for name, value in _store_rows(store):
+    for name, value in [*_store_rows(store), *_compacted(report)]:
         table.add_row(name, value)
     return table
 
@@ -123,10 +123,30 @@ def _store_rows(store: Figures) -> list[tuple[str, str]]:
         ("from, to", _between(store)),
         ("buffer", f"{count(store['buffer_rows'])} samples in {count(store['batches'])} batches"),
         ("archive", archive + (f", {size:.2f} bytes a sample" if size else "")),
+        ("files", _levels(store)),
         ("database", in_bytes(store["database_bytes"])),
         ("quarantined", count(store["quarantined"]) if store["quarantined"] else ""),
     ]  # fmt: skip
     return [(name, value) for name, value in rows if value]
+
+
+def _levels(store: Figures) -> str:
+    """``3 of months, 12 of days, 4 from the buffer``; nothing while there is but one kind."""
+    words = {"month": "of months", "day": "of days", "flush": "from the buffer", "kept": "of what retention kept"}
+    found = store["files_by_level"]
+    parts = [f"{count(found[level])} {word}" for level, word in words.items() if level in found]
+    return ", ".join(parts) if set(found) - {"flush"} else ""
+
+
+def _compacted(report: Figures) -> list[tuple[str, str]]:
+    """When compaction last did something, and what; nothing before."""
+    figures = report["compaction"]
+    if not figures:
+        return []
+    merged = f"{count(figures['files_in'])} files into {count(figures['files_out'])}"
+    did = merged if figures["steps"] else "nothing due"
+    trouble = f"; {figures['last_error']}" if figures["last_error"] else ""
+    return [("compacted", f"{_ago(figures['updated'])}: {did} in {age(figures['seconds'])}{trouble}")]
 
 
 def _between(store: Figures) -> str:

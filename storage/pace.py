@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 import time
 from typing import Final
 
 LONGEST_REST_S: Final = 10.0
+NICE: Final = 15
+_BACKGROUND_BEGIN: Final = 0x00010000
+"""Windows: THREAD_MODE_BACKGROUND_BEGIN, which lowers the thread's share of processor and disk."""
 
 
 class StoppedError(Exception):
@@ -39,3 +44,14 @@ class Pace:
     def stop(self) -> None:
         """Let the work end at its next rest."""
         self._stopped.set()
+
+
+def lower_priority() -> None:
+    """Let this thread wait for all others, where the system can; elsewhere nothing happens."""
+    if sys.platform == "win32":
+        import ctypes  # noqa: PLC0415 - only there
+
+        ctypes.windll.kernel32.SetThreadPriority(ctypes.windll.kernel32.GetCurrentThread(), _BACKGROUND_BEGIN)
+    elif sys.platform == "linux":
+        # On Linux a priority is a thread's, elsewhere the whole process's.
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)

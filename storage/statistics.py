@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypedDict
 
 from storage import buffer, names, quarantine, schema, state
 
@@ -16,7 +18,9 @@ class StoreStatistics:
     ``samples`` are all that are stored: ``archive_rows`` in ``files`` files of ``archive_bytes`` bytes together, and
     ``buffer_rows`` in ``batches`` batches; pending samples of the newest scans are not among them.  ``first_us`` and
     ``last_us`` are the times of the oldest and newest stored sample, ``last_commit_us`` is that of the last commit;
-    None in an empty store.  ``run_open`` tells that a run has not ended in order: it is collecting, or it crashed.
+    None in an empty store.  ``files_by_level`` says how many came from the buffer ("flush") and how many hold a whole
+    day or month; ``retired_files`` are no part of the store any more and will be removed.  ``run_open`` tells that a
+    run has not ended in order: it is collecting, or it crashed.
     """
 
     tags: int
@@ -32,6 +36,8 @@ class StoreStatistics:
     last_us: int | None
     last_commit_us: int | None
     run_open: bool
+    files_by_level: Mapping[str, int] = field(default_factory=dict)
+    retired_files: int = 0
 
     @property
     def bytes_per_sample(self) -> float | None:
@@ -64,7 +70,26 @@ def gather(connection: sqlite3.Connection, folder: Path) -> StoreStatistics:
         last_us=last_us,
         last_commit_us=current.last_commit_us,
         run_open=current.run_open,
+        **_files(connection),
     )
+
+
+class _Files(TypedDict):
+    files_by_level: dict[str, int]
+    retired_files: int
+
+
+def _files(connection: sqlite3.Connection) -> _Files:
+    if schema.version_of(connection) < schema.EDITS_SINCE:
+        return {"files_by_level": {}, "retired_files": 0}
+    rows = connection.execute(
+        "select level, count(*) filter (where retired_us is null), count(*) filter (where retired_us is not null) "
+        "from file group by level order by min(number)"
+    ).fetchall()
+    return {
+        "files_by_level": {level: count for level, count, _ in rows if count},
+        "retired_files": sum(retired for _, _, retired in rows),
+    }
 
 
 def _database_bytes(folder: Path) -> int:

@@ -323,6 +323,18 @@ class Store:
         """
         return self._upkeep.retain(time_us, settings, dry_run=dry_run, share=share)
 
+    def ask_for_upkeep(self) -> None:
+        """Wake who waits in :meth:`wait_for_upkeep`, to do everything at once."""
+        self._upkeep.ask()
+
+    def wait_for_upkeep(self, seconds: float) -> bool | None:
+        """For the thread that compacts: True when somebody asked for it, None when it is to end."""
+        return self._upkeep.wait(seconds)
+
+    def end_upkeep(self) -> None:
+        """Stop a compaction under way at its next step, and let none begin any more."""
+        self._upkeep.close()
+
     def statistics(self) -> StoreStatistics:
         """The store in figures."""
         with self._turn, explained(self._database, "read the store's figures"):

@@ -8,27 +8,51 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from historian.config.settings import CompactionSettings, RetentionSettings
-from historian.errors import CorruptionError, StoreFullError
-from storage import catalogue, health, steps
+from historian.errors import CorruptionError, StoreFullError, StoreNotFoundError, StoreVersionError
+from storage import catalogue, health, names, schema, steps
 from storage.compaction import Compactor, ConflictError
 from storage.compaction_report import CompactionReport
 from storage.compaction_write import ArchiveWriter, remove_retired
-from storage.database import explained, transaction
+from storage.database import connect_reader, explained, transaction
+from storage.files import ArchiveFolder
 from storage.intents import Intents
 from storage.pace import Pace, StoppedError
-from storage.retention import RetentionReport, Retainer
+from storage.retention import Retainer, RetentionReport
 
 GRACE_US: Final = 600_000_000
 """So long after a file was retired it is removed: readers that found it before may still be reading."""
 
 COMPACTION: Final = "compaction"
 """Name of compaction's figures among the health figures."""
+
+
+def plan_at(
+    folder: Path, time_us: int, compaction: CompactionSettings, retention: RetentionSettings
+) -> tuple[CompactionReport, RetentionReport]:
+    """What compaction and retention would do at ``time_us`` with the store in ``folder``; takes no lock.
+
+    Raises StoreNotFoundError, StoreVersionError for a store of an older version, CorruptionError.
+    """
+    database = folder.absolute() / names.DATABASE
+    if not database.exists():
+        raise StoreNotFoundError(f"cannot open the store {folder}: there is none; start collecting, which makes it")
+    with explained(database, f"read the store {folder}"), closing(connect_reader(database)) as connection:
+        if schema.check(connection, database) < schema.EDITS_SINCE:
+            raise StoreVersionError(
+                f"cannot plan for the store {folder}: it has an older format; any command that writes to it, and "
+                "historian collect, bring it up to date"
+            )
+        turn = threading.RLock()
+        intents = Intents(connection, database, ArchiveFolder(folder.absolute() / names.ARCHIVE), turn)
+        upkeep = Upkeep(connection, database, turn, intents)
+        plan = upkeep.plan(time_us, compaction, everything=True)
+        return plan, upkeep.retain(time_us, retention, dry_run=True, share=1.0)
 
 
 class Upkeep:
@@ -43,6 +67,8 @@ class Upkeep:
         self._intents = intents
         self._pace = Pace()
         self._closed = False
+        self._wanted = threading.Event()
+        self._noted = False
         self._one_at_a_time = threading.Lock()
 
     def compact(
@@ -53,10 +79,14 @@ class Upkeep:
             started = time.perf_counter()
             report = self._compactor(share).run(time_us, settings, everything=everything)
             report = replace(report, removed=len(self.remove_retired(time_us)))
-            figures = report.as_figures(time_us, time.perf_counter() - started)
-            with self._turn, transaction(self._connection, self._database, "note what compaction did"):
-                health.replace(self._connection, {COMPACTION: figures})
+            if report.jobs or report.errors or not self._noted:
+                self._note(report.as_figures(time_us, time.perf_counter() - started))
         return report
+
+    def _note(self, figures: dict[str, object]) -> None:
+        with self._turn, transaction(self._connection, self._database, "note what compaction did"):
+            health.replace(self._connection, {COMPACTION: figures})
+        self._noted = True
 
     def plan(self, time_us: int, settings: CompactionSettings, *, everything: bool) -> CompactionReport:
         """See :meth:`storage.store.Store.plan_compaction`."""
@@ -99,9 +129,22 @@ class Upkeep:
             steps.reached("retired files: forgotten")
         return tuple(path for _, path in gone)
 
+    def ask(self) -> None:
+        """Let who waits in :meth:`wait` do everything that can be done, now."""
+        self._wanted.set()
+
+    def wait(self, seconds: float) -> bool | None:
+        """Wait until it is time to look again: True when somebody asked for it, None when the store closes."""
+        asked = self._wanted.wait(seconds)
+        if self._closed:
+            return None
+        self._wanted.clear()
+        return asked
+
     def close(self) -> None:
         """Let what is under way end at its next step, and begin nothing more; returns when it has ended."""
         self._closed = True
         self._pace.stop()
+        self._wanted.set()
         with self._one_at_a_time:
             return

@@ -14,6 +14,7 @@ from cli.options import config_option
 from historian.config.duration import format_duration
 from historian.config.load import load_configuration
 from historian.config.settings import Configuration, ModbusSource, OpcUaSource
+from historian.errors import StoreError
 from historian.model.clock import US_PER_S
 
 
@@ -70,6 +71,34 @@ def notes(configuration: Configuration) -> Iterator[str]:
     for source in configuration.sources.values():
         if isinstance(source, OpcUaSource):
             yield from _password_notes(source)
+    yield from _renamed_notes(configuration)
+
+
+def _renamed_notes(configuration: Configuration) -> Iterator[str]:
+    """Tags that are new here, where the store knows another name for the same address of the same source.
+
+    Nobody but the person can know whether it is the same tag: collecting makes a new one.
+    """
+    if not (configuration.store.path / "historian.sqlite").exists():
+        return
+    # Imported here, because most checks are made before there is a store.
+    from storage.reader import StoreReader  # noqa: PLC0415 - as above
+
+    try:
+        with StoreReader.open(configuration.store.path) as reader:
+            columns = [reader.tags().column(name).to_pylist() for name in ("tag", "source", "address")]
+    except StoreError:
+        return  # collecting will tell; this command is about the configuration
+    stored = {name: point for name, *point in zip(*columns, strict=True)}
+    here = {tag.name for tag in configuration.tags}
+    gone = {tuple(point): name for name, point in stored.items() if name not in here}
+    for tag in configuration.tags:
+        was = gone.get((tag.source, tag.address)) if tag.name not in stored else None
+        if was is not None:
+            yield (
+                f"{tag.name} is new and reads {tag.source} {tag.address}, as {was} did, which is in no list any more; "
+                f'if it is the same tag: historian tags rename {was} {tag.name} --reason "..."'
+            )
 
 
 def _password_notes(source: OpcUaSource) -> Iterator[str]:

@@ -163,6 +163,10 @@ class StoreReader:
         self._edits = (raw.state.edits_version, raw.edits)
         self._audit = raw.audit
 
+    def tags(self) -> pa.Table:
+        """The version that holds of each tag: the ``tags`` of a snapshot, without the rest of it."""
+        return self._read(tags.read)
+
     def tag_versions(self) -> pa.Table:
         """All versions of all tags (``storage.tags.SCHEMA``)."""
         return self._read(tags.read_versions)

@@ -175,7 +175,7 @@ class ChunkWriter:
             if request.replace:
                 self._replace(work, request.cause)
             notes = request.settle(work.outcome)
-            quarantine.append(connection, notes.quarantined)
+            quarantine.append_new(connection, notes.quarantined)
             audit.append(connection, notes.events)
             if notes.progress is not None:
                 note_progress(connection, notes.progress)

@@ -16,6 +16,19 @@ def append(connection: sqlite3.Connection, refused: Iterable[QuarantinedSample])
     )
 
 
+def append_new(connection: sqlite3.Connection, refused: Iterable[QuarantinedSample]) -> None:
+    """Keep refused samples that are not kept already with the same value and reason: an import may be done again."""
+    refused = list(refused)
+    if not refused:
+        return
+    rows = connection.execute("select tag_id, time_us, value, status, reason from quarantine")
+    known = {tuple(row) for row in rows}
+    append(
+        connection,
+        [each for each in refused if (each.tag_id, each.time_us, each.value, each.status, each.reason) not in known],
+    )
+
+
 def count(connection: sqlite3.Connection) -> int:
     """How many there are.  Rows are only ever added, so that the largest number tells without reading them all."""
     (number,) = connection.execute("select coalesce(max(number), 0) from quarantine").fetchone()

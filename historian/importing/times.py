@@ -30,7 +30,7 @@ EPOCHS: Final = {"epoch-s": 1_000_000.0, "epoch-ms": 1_000.0, "epoch-us": 1.0, "
 _LARGEST: Final = (("epoch-s", 1e11), ("epoch-ms", 1e14), ("epoch-us", 1e17), ("epoch-ns", float("inf")))
 """Numbers up to these are most likely of that unit: 1e11 s are the year 5138, 1e11 ms are 1973."""
 
-_HAS_OFFSET: Final = r"\d:\d\d.*([Zz]|[+-]\d\d(:?\d\d)?)$"
+_HAS_OFFSET: Final = r"(\d:\d\d|T\d{4}).*([Zz]|[+-]\d\d(:?\d\d)?)$"
 _NUMBER: Final = r"^\s*-?\d{9,}(\.\d*)?\s*$"
 _UTC_US: Final = pa.timestamp("us", tz="UTC")
 _NAIVE_US: Final = pa.timestamp("us")

@@ -7,6 +7,8 @@ its way has a temporary name, and nothing of an earlier generation is touched be
 
 from __future__ import annotations
 
+import re
+import shutil
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -24,12 +26,15 @@ from storage.lock import WriterLock
 from storage.manifest import GENERATIONS, MANIFEST, Generation, Manifest
 from storage.progress import Progress
 from storage.reader import StoreReader
+from storage.rebuild_files import number_of
+from storage.verify_files import files_below
 
 ATTEMPTS: Final = 5
 """Compaction removes files ten minutes after it has replaced them: more attempts than a few mean something else."""
 
 KEEP: Final = 7
 _US_PER_S: Final = 1_000_000
+_GENERATION: Final = re.compile(r"\d{8}T\d{6}Z(-\d+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +163,7 @@ class _Backup:
         self._total = 0
 
     def run(self, keep: int) -> BackupReport:
+        self._remove_left_over()
         for attempt in range(ATTEMPTS):
             try:
                 self._copy_all(self._reader.inspect(files_of))
@@ -174,6 +180,20 @@ class _Backup:
         return BackupReport(self._folder, generation, len(self._copied), size, removed, self._lacking)
 
     # -- the files of the archive --------------------------------------------------------------------------------
+
+    def _remove_left_over(self) -> None:
+        """Copies of a backup that stopped half-way, unless the store still has the file: then they may be whole."""
+        wanted = {*self._known.files, *self._reader.inspect(files_of)}
+        root = self._folder / names.ARCHIVE
+        for path in files_below(root):
+            # Names that are none of ours are none of our business.
+            if path not in wanted and (number_of(path) is not None or path.endswith(names.TEMPORARY_SUFFIX)):
+                (root / path).unlink(missing_ok=True)
+        known = {each.name for each in self._known.generations}
+        folder = self._folder / GENERATIONS
+        for name in [path.name for path in folder.iterdir()] if folder.is_dir() else []:
+            if name not in known and _GENERATION.fullmatch(name):
+                shutil.rmtree(folder / name)
 
     def _copy_all(self, files: Mapping[str, Fingerprint]) -> None:
         waiting = {path: each for path, each in files.items() if self._there.get(path) != each}
@@ -249,6 +269,7 @@ class _Backup:
             copied.execute("pragma journal_mode = delete")
             files = files_of(copied)
             _forget_passing(copied)
+            copied.execute("vacuum")  # a buffer that was flushed leaves its room free in the file
             damages = verify_database.check(copied, fast=False).damages
             if damages:
                 raise CorruptionError(

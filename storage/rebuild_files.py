@@ -90,11 +90,11 @@ def select(root: Path, excluded: Iterable[str], store_id: str | None, progress: 
     """Look at every file below ``root``, the archive's folder.
 
     ``excluded`` are known to be no part of the store: being written, or retired.  ``store_id`` is the store's; without
-    it, what most files say.
+    it, what the tags' file says, or most files.
     """
     left: list[Left] = []
     found = list(_found(root, set(excluded), left))
-    wanted = store_id or _most(found)
+    wanted = store_id or _said_by_tags(root) or _most(found)
     own = list(_own(found, wanted, left))
     progress.begin(sum((root / each.path).stat().st_size for each in own))
     current = list(_not_replaced([_checked(root, each, progress) for each in own], left))
@@ -130,6 +130,15 @@ def _read(root: Path, path: str, number: int) -> Found:
 def holding_of(root: Path, path: str) -> Holding:
     """The samples of a file, by the statistics in its footer."""
     return Holding(path, tuple(chunks(root / path, pq.read_metadata(root / path))))
+
+
+def _said_by_tags(root: Path) -> str | None:
+    for name in (names.TAG_VERSIONS, names.TAGS):
+        try:
+            return str(pq.read_metadata(root / name).metadata[b"historian.store_id"].decode())
+        except (pa.ArrowException, OSError, KeyError, TypeError):
+            continue
+    return None
 
 
 def _most(found: Sequence[Found]) -> str | None:

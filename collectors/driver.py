@@ -38,6 +38,10 @@ class ReadPlan(Protocol):
     def requests(self) -> int:
         """How many requests one reading takes."""
 
+    @property
+    def is_complete(self) -> bool:
+        """False when the device does not know some points that a later ``resolve`` and ``plan`` may find."""
+
 
 class Driver(Protocol):
     """One source's connection.  Every method may be cancelled; after a failure ``close`` and ``connect`` again.
@@ -50,10 +54,13 @@ class Driver(Protocol):
         """Connect within the source's time-out."""
 
     async def resolve(self, groups: Sequence[ScanGroup]) -> Mapping[str, ValueType]:
-        """Types the device tells by itself, by tag name, for tags whose configuration leaves them open."""
+        """Types the device tells by itself, by tag name, for tags whose configuration leaves them open.
+
+        Called after every ``connect``, and again for groups whose plan is not complete.
+        """
 
     async def plan(self, group: ScanGroup) -> ReadPlan:
-        """Prepare the group's requests; called after every ``connect``."""
+        """Prepare the group's requests; called after every ``resolve``."""
 
     async def read(self, group: ScanGroup, plan: ReadPlan) -> Reading:
         """Read every lane once.  Several groups take turns: one request at a time on the connection."""

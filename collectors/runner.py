@@ -29,6 +29,11 @@ _log = logging.getLogger("historian.collectors")
 READ_AT_ONCE_US: Final = 2 * US_PER_S
 """A group due later than this after a connect is read at once, so that slow tags do not stay unknown for long."""
 
+LOOK_AGAIN_US: Final = 10 * US_PER_S
+LOOK_AGAIN_LIMIT_US: Final = 600 * US_PER_S
+"""Points that a device does not know are looked for again after this time, then after twice as long, up to the limit: a
+server that has just started may not have them yet, and a misspelt one must not cost a scan a minute for ever."""
+
 RESTART_US: Final = US_PER_S
 """Pause before a runner that ended by a fault of our own is started again."""
 
@@ -86,6 +91,7 @@ class SourceRunner:
             await self._timer.sleep_until(self._timer.clock.monotonic_us() + delay_us)
             if await self._connect():
                 await self._read_slow_groups(grids)
+                await self._complete_plans()
                 await self._lost.wait()
             await self._disconnect()
 
@@ -108,6 +114,35 @@ class SourceRunner:
             grid, now = grids[group.number], self._timer.clock.monotonic_us()
             if grid.due_us(grid.index_after(now)) - now > READ_AT_ONCE_US:
                 await self._scan(group)
+
+    async def _complete_plans(self) -> None:
+        """Look again for points that the device did not know; returns when there are none or the connection is lost."""
+        pause_us = LOOK_AGAIN_US
+        while not self._lost.is_set() and (groups := self._incomplete_groups()):
+            await self._sleep_unless_lost(pause_us)
+            pause_us = min(2 * pause_us, LOOK_AGAIN_LIMIT_US)
+            async with self._turn:
+                if self._driver is not None and not self._lost.is_set():
+                    await self._plan_again(self._driver, groups)
+
+    def _incomplete_groups(self) -> list[ScanGroup]:
+        return [group for group in self._groups if not self._plans[group.number].is_complete]
+
+    async def _plan_again(self, driver: Driver, groups: Sequence[ScanGroup]) -> None:
+        try:
+            self._sink.types_resolved(await driver.resolve(groups))
+            self._plans.update({group.number: await driver.plan(group) for group in groups})
+        except Exception as error:  # noqa: BLE001 - last line of defence, as at the first plans
+            self._fail(error)
+
+    async def _sleep_unless_lost(self, pause_us: int) -> None:
+        due_us = self._timer.clock.monotonic_us() + pause_us
+        waits = [asyncio.create_task(self._lost.wait()), asyncio.create_task(self._timer.sleep_until(due_us))]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
 
     async def _disconnect(self) -> None:
         driver, self._driver, self._plans = self._driver, None, {}

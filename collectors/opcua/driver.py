@@ -47,6 +47,11 @@ class OpcUaPlan:
         """How many reads one reading takes."""
         return len(self.batches)
 
+    @property
+    def is_complete(self) -> bool:
+        """False when a node was not found: a server that has just started may not have all of its nodes yet."""
+        return not self.missing.any()
+
 
 class OpcUaDriver:
     """Implements :class:`collectors.driver.Driver`."""
@@ -59,6 +64,7 @@ class OpcUaDriver:
         self._clock = clock
         self._connection: Connection | None = None
         self._finder: NodeFinder | None = None
+        self._reported: set[str] = set()
 
     async def connect(self) -> None:
         """Open a session and learn the server's limits and namespaces, all within the source's time-out."""
@@ -76,10 +82,13 @@ class OpcUaDriver:
             # Cancellation too must not leave a socket or a task.
             await connection.close()
             raise
-        self._connection, self._finder = connection, NodeFinder(connection)
+        self._connection = connection
 
     async def resolve(self, groups: Sequence[ScanGroup]) -> Mapping[str, ValueType]:
-        """Types of tags that have none, from their nodes' values and DataTypes."""
+        """Types of tags that have none, from their nodes' values and DataTypes; nodes are looked for anew."""
+        if self._finder is not None:
+            await learn_server(self._connected())
+        self._finder = NodeFinder(self._connected())
         tags = [tag for group in groups for tag in group.tags if tag.value_type is None]
         nodes = await self._find(tags)
         known = [(tag, node) for tag, node in zip(tags, nodes, strict=True) if isinstance(node, ua.NodeId)]
@@ -87,7 +96,7 @@ class OpcUaDriver:
         return {tag.name: kind for (tag, _), kind in zip(known, types, strict=True) if kind is not None}
 
     async def plan(self, group: ScanGroup) -> ReadPlan:
-        """Find the nodes and build the reads; a tag without a node is BadNodeIdUnknown until the next connect."""
+        """Find the nodes and build the reads; a tag without a node is BadNodeIdUnknown until a later plan."""
         nodes = await self._find(group.tags)
         self._report_missing(group.tags, nodes)
         missing = np.array([GOOD if isinstance(node, ua.NodeId) else BAD_NODE_ID_UNKNOWN for node in nodes], np.uint32)
@@ -129,7 +138,9 @@ class OpcUaDriver:
 
     def _report_missing(self, tags: Sequence[Tag], nodes: Sequence[ua.NodeId | str]) -> None:
         missing = [(tag, node) for tag, node in zip(tags, nodes, strict=True) if isinstance(node, str)]
-        if missing:
+        names = {tag.name for tag, _ in missing}
+        if not names <= self._reported:
+            self._reported |= names
             shown = "; ".join(f"{tag.name} ({tag.address}): {why}" for tag, why in missing[:SHOWN_MISSING])
             more = f"; and {len(missing) - SHOWN_MISSING} more" if len(missing) > SHOWN_MISSING else ""
             log.warning("%s: no node for %d of %d tags: %s%s", self._source.name, len(missing), len(tags), shown, more)

@@ -31,6 +31,8 @@ class Device:
     answers: bool = True
     read_s: float = 0.0
     fault: Exception | None = None
+    knows_all: bool = True
+    plans: int = 0
     connects: int = 0
     closes: int = 0
     open: int = 0
@@ -39,6 +41,7 @@ class Device:
 @dataclass
 class Plan:
     requests: int = 1
+    is_complete: bool = True
 
 
 class DeviceDriver:
@@ -57,7 +60,8 @@ class DeviceDriver:
         return {tag.name: ValueType.FLOAT64 for group in groups for tag in group.tags}
 
     async def plan(self, group) -> Plan:
-        return Plan()
+        self.device.plans += 1
+        return Plan(is_complete=self.device.knows_all)
 
     async def read(self, group, plan) -> Reading:
         clock = self.device.timer.clock
@@ -218,6 +222,30 @@ async def test_a_slow_group_is_read_again_as_soon_as_the_source_is_back(world):
         world.device.answers = True
         await world.run(6)
     assert world.sink.statuses(1)[-1] == GOOD
+
+
+async def test_points_that_a_device_does_not_know_yet_are_looked_for_again_with_growing_pauses(world):
+    world.device.knows_all = False
+    async with running(world, world.runner()):
+        await world.run(75)
+        assert world.device.plans == 4, "at once, after 10 s, 20 s more and 40 s more"
+        world.device.knows_all = True
+        await world.run(3600)
+    assert world.device.plans == 5
+    assert world.device.connects == 1
+    assert world.sink.statuses().count(GOOD) == 3675
+
+
+async def test_a_connection_that_is_lost_meanwhile_is_made_again(world):
+    world.device.knows_all = False
+    async with running(world, world.runner()):
+        await world.run(5)
+        world.device.answers = False
+        await world.run(2)
+        world.device.answers = True
+        await world.run(6)
+    assert world.sink.statuses()[-1] == GOOD
+    assert world.health.reconnects == 1
 
 
 async def test_a_server_that_accepts_but_never_answers_is_not_hammered(world):

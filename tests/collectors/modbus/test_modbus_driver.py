@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 import math
 import socket
-from collections.abc import AsyncIterator, Callable, Iterable
+import threading
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
 
+from collectors.modbus import driver as modbus_driver
 from collectors.modbus.driver import PROBES_PER_READING, READINGS_BETWEEN_PROBES, ModbusDriver
+from collectors.modbus.plan import Block, Limits, plan_blocks
 from conformance.collector_suite import eventually, group_of
 from conformance.scripted_device import Request, ScriptedDevice, scripted_device
+from historian.config.modbus_address import ModbusPoint
 from historian.config.settings import ModbusSource
 from historian.errors import SourceUnavailableError
 from historian.model.clock import Clock, SystemClock
@@ -284,11 +288,15 @@ async def test_a_host_that_is_no_name(host: str) -> None:
         await driver.connect()
 
 
-async def test_other_sources_have_their_turns_while_many_points_are_planned() -> None:
-    planning = asyncio.create_task(ModbusDriver(SOURCE, SystemClock()).plan(registers_from(0, 2000)))
-    turns = 0
-    while not planning.done():
-        await asyncio.sleep(0)
-        turns += 1
-    assert turns > 3
-    assert (await planning).requests == 16
+async def test_other_sources_have_their_turns_while_points_are_planned(monkeypatch: pytest.MonkeyPatch) -> None:
+    turned = threading.Event()
+
+    def plan_when_another_had_its_turn(points: Sequence[ModbusPoint], limits: Limits) -> tuple[Block, ...]:
+        assert turned.wait(10)
+        return plan_blocks(points, limits)
+
+    monkeypatch.setattr(modbus_driver, "plan_blocks", plan_when_another_had_its_turn)
+    planning = asyncio.create_task(ModbusDriver(SOURCE, SystemClock()).plan(registers_from(0, 250)))
+    await asyncio.sleep(0)
+    turned.set()
+    assert (await planning).requests == 2

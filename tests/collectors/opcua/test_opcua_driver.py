@@ -113,6 +113,28 @@ async def test_an_unknown_namespace_is_bad_alone_and_found_at_the_next_connect(
         server.write(NAMESPACE_ARRAY, before, ua.VariantType.String)
 
 
+async def test_nodes_that_come_later_are_found_on_the_same_connection(
+    server: AsyncuaServer, connect: Connect, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    group = group_of(tag_at(f"/{name}", "A"), tag_at(f"nsu=urn:late;s={name}", "B"))
+    driver = await connect()
+    for _ in range(2):
+        await driver.resolve([group])
+        plan = await driver.plan(group)
+        assert not plan.is_complete
+    assert caplog.text.count("no node for 2 of 2 tags") == 1, "said once"
+    server.add(name, 7, ua.VariantType.Int32)
+    before = server.do(server.server.get_namespace_array())
+    server.write(NAMESPACE_ARRAY, [*before[:PLANT], "urn:late", *before[PLANT + 1 :]], ua.VariantType.String)
+    try:
+        assert await driver.resolve([group]) == {"A": ValueType.INT32, "B": ValueType.INT32}
+        plan = await driver.plan(group)
+        assert plan.is_complete
+        assert (await driver.read(group, plan)).value.tolist() == [7, 7]
+    finally:
+        server.write(NAMESPACE_ARRAY, before, ua.VariantType.String)
+
+
 async def test_all_kinds_of_identifiers(server: AsyncuaServer, connect: Connect) -> None:
     guid = "09087e75-8e5e-499b-954f-f2a9603db28a"
     addresses = ["ns=2;i=4711", "ns=2;i=4000000000", "ns=2;s=with;semi=colon", f"ns=2;g={guid}", "ns=2;b=M/RbKBs="]

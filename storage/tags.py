@@ -22,7 +22,8 @@ from storage.arrays import column_of
 from storage.columns import TIME_TYPE
 
 BULK: Final = 1000
-"""More new tags than this at once are one line of the audit, not one each: their first versions say the same."""
+"""More tags than this that are made or changed at once are one line of the audit, not one each.  Of new ones their
+first versions say all; of changed ones the line does."""
 
 Metadata: TypeAlias = tuple[str | int | float | None, ...]
 """The values of METADATA of one version, in that order."""
@@ -111,19 +112,11 @@ class _Change:
     old: _Version
     metadata: Metadata
 
-    def event(self, action: str, cause: Cause) -> AuditEvent:
-        """The line of the audit: only what differs."""
+    def sides(self) -> tuple[dict[str, object], dict[str, object]]:
+        """Only what differs: as it was, and as it is."""
         pairs = zip(METADATA, self.old.metadata, self.metadata, strict=True)
         differing = [(name, was, now) for name, was, now in pairs if was != now]
-        return AuditEvent(
-            cause.time_us,
-            cause.who,
-            action,
-            self.old.name,
-            old=_json({name: was for name, was, _ in differing}),
-            new=_json({name: now for name, _, now in differing}),
-            why=cause.why,
-        )
+        return {name: was for name, was, _ in differing}, {name: now for name, _, now in differing}
 
 
 def metadata_of(tag: Tag) -> Metadata:
@@ -244,7 +237,23 @@ def _change(connection: sqlite3.Connection, changes: Sequence[_Change], cause: C
             for begin, each in zip(begins, changes, strict=True)
         ],
     )
-    audit.append(connection, [each.event("tag changed", cause) for each in changes])
+    audit.append(connection, _change_events("tag changed", changes, cause))
+
+
+_MANY: Final = {"tag changed": "tags changed", "type told": "types told"}
+"""What a line of the audit about very many tags calls what is done to each."""
+
+
+def _change_events(action: str, changes: Sequence[_Change], cause: Cause) -> Iterator[AuditEvent]:
+    """A line a tag; where there are very many, one for all that says as much: a JSON object by the tags' names."""
+    sides = {each.old.name: each.sides() for each in changes}
+    if len(changes) > BULK:
+        old, new = ({name: pair[side] for name, pair in sides.items()} for side in (0, 1))
+        name = f"{len(changes)} tags"
+        yield AuditEvent(cause.time_us, cause.who, _MANY[action], name, _json(old), _json(new), cause.why)
+        return
+    for name, (was, now) in sides.items():
+        yield AuditEvent(cause.time_us, cause.who, action, name, _json(was), _json(now), cause.why)
 
 
 def rename(connection: sqlite3.Connection, old: str, new: str, cause: Cause) -> int:
@@ -316,10 +325,7 @@ def _fill_in(connection: sqlite3.Connection, news: Sequence[_Change], time_us: i
         [(each.metadata[_TYPE_AT], each.old.tag_id, each.old.version) for each in news],
     )
     cause = Cause(time_us, "source", "left open by the configuration")
-    if len(news) > BULK:
-        audit.append(connection, [AuditEvent(time_us, cause.who, "types told", f"{len(news)} tags", why=cause.why)])
-    else:
-        audit.append(connection, [each.event("type told", cause) for each in news])
+    audit.append(connection, _change_events("type told", news, cause))
 
 
 def _holding(connection: sqlite3.Connection) -> dict[str, _Version]:

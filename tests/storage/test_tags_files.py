@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import duckdb
@@ -93,3 +94,15 @@ def test_a_name_that_comes_twice_registers_nothing(store, store_path):
 def test_types_of_an_unknown_tag(store):
     with pytest.raises(ValueError, match="tag_id 7"):
         store.update_types({7: ValueType.BOOL}, T0)
+
+
+def test_very_many_changes_are_one_line_of_the_audit_that_says_them_all(store, store_path):
+    tags = make_tags(1200)
+    store.register_tags(tags, T0, "test")
+    store.register_tags([replace(tag, units="bar") for tag in tags], T0 + 1, "ann")
+    with StoreReader.open(store_path) as reader:
+        created, changed = reader.snapshot().audit.to_pylist()
+    assert created["object"] == changed["object"] == "1200 tags"
+    assert changed["action"] == "tags changed"
+    assert json.loads(changed["old"]) == {tag.name: {"units": ""} for tag in tags}
+    assert json.loads(changed["new"]) == {tag.name: {"units": "bar"} for tag in tags}

@@ -282,6 +282,7 @@ async def _supervise(runner: SourceRunner, timer: Timer) -> None:
             await runner.run()
         except Exception as error:  # noqa: BLE001 - last line of defence: no task of a source may die in silence
             runner.health.errors += 1
+            runner.health.state = "failed"
             runner.health.last_error = f"fault in the collector itself: {error!r}"
             _log.error("%s: a fault in the collector itself; the source is started again", runner.name, exc_info=error)
         await timer.sleep_until(timer.clock.monotonic_us() + RESTART_US)

@@ -294,7 +294,9 @@ async def test_a_sink_that_fails_does_not_stop_the_source_for_good(world, monkey
 
     monkeypatch.setattr(world.sink, "accept", failing)
     async with running(world, world.runner()):
-        await world.run(10)
+        await world.run(1.1)
+        assert world.health.state == "failed", "nobody may think that this source is collected from"
+        await world.run(9)
     assert world.sink.statuses()[-1] == GOOD
     assert "started again" in caplog.text
 

@@ -15,9 +15,9 @@ from typing import Final
 
 from conformance.store_data import SECOND, T0, Row, good, make_current, make_samples, make_tags
 from historian.model.commit import AuditEvent, Commit, QuarantinedSample
-from historian.model.status import BAD_NO_COMMUNICATION
+from historian.model.status import BAD_NO_COMMUNICATION, SUBSTITUTED
 from historian.model.tag import ValueType
-from storage.schema import FORMAT_VERSION
+from storage.schema import EDITS_SINCE, FORMAT_VERSION
 from storage.store import Store
 
 FOLDER: Final = Path(__file__).parent.parent / "storage" / "golden"
@@ -31,7 +31,20 @@ ARCHIVED: Final[list[Row]] = [
 ]
 BUFFERED: Final[list[Row]] = [good(1, 2, 3.0), good(3, 2, "größer")]
 HELD: Final[list[Row]] = [good(1, 3, 4.0), good(1, 4, 5.0)]
+EDITED: Final[list[Row]] = [(1, T0, 9.5, SUBSTITUTED), (3, T0 + 2 * SECOND, "wide", SUBSTITUTED)]
+"""Since version 2: what two edits made of samples in a file and in the buffer; the value of tag 2 is removed."""
+REMOVED: Final = ARCHIVED[3]
+LATE: Final = good(2, -5, -5.0)
 REFUSED: Final = QuarantinedSample(2, T0 + 10**12, "7", 0, "in the future", T0)
+
+
+def samples_of(version: int) -> list[Row]:
+    """Every visible sample of the golden store of a version, by tag and time."""
+    rows = {row[:2]: row for row in [*ARCHIVED, *BUFFERED, *HELD]}
+    if version >= EDITS_SINCE:
+        rows |= {row[:2]: row for row in [*EDITED, LATE]}
+        del rows[REMOVED[:2]]
+    return sorted(rows.values(), key=lambda row: row[:2])
 
 
 def make(folder: Path) -> None:
@@ -48,6 +61,11 @@ def make(folder: Path) -> None:
         event = AuditEvent(T0, "golden", "clock step", "clock", "0", "-5 s", "seen")
         health = {"process": {"pid": 1, "version": "0.1.0"}}
         store.commit(Commit(T0 + 5 * SECOND, make_samples(BUFFERED), {0: current}, [REFUSED], [event], health))
+        cause = {"who": "golden", "why": "seen", "time_us": T0 + 5 * SECOND}
+        for tag_id, time_us, value, _ in EDITED:
+            store.edit(tag_id, time_us, value, **cause)
+        store.remove(*REMOVED[:2], REMOVED[1] + 1, **cause)
+        store.insert(make_samples([LATE]), mode="no-replace", **cause)
 
 
 if __name__ == "__main__":

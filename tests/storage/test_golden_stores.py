@@ -6,15 +6,26 @@ import shutil
 
 import pytest
 
-from conformance.golden_store import ARCHIVED, BUFFERED, FOLDER, HELD, REFUSED
+from conformance.golden_store import ARCHIVED, BUFFERED, EDITED, FOLDER, HELD, REFUSED, samples_of
 from conformance.store_data import SECOND, T0
 from conformance.store_suite import audit_rows, newest_rows, stored_rows
 from historian.model.status import BAD_SHUTDOWN
 from storage.reader import StoreReader
-from storage.schema import FORMAT_VERSION
+from storage.schema import EDITS_SINCE, FORMAT_VERSION
 from storage.store import Store
 
 VERSIONS = range(1, FORMAT_VERSION + 1)
+
+CHANGES = {
+    1: [],
+    2: [
+        ("sample edited", "T000"),
+        ("sample edited", "T002"),
+        ("sample removed", "T001"),
+        ("samples inserted", "T001"),
+    ],
+}
+"""The last lines of the audit of each version's store."""
 
 
 @pytest.fixture(params=VERSIONS, ids=lambda version: f"format {version}")
@@ -27,8 +38,12 @@ def golden(request, tmp_path):
 def test_everything_is_read(golden):
     with StoreReader.open(golden) as reader:
         snapshot = reader.snapshot()
-        assert stored_rows(snapshot) == sorted([*ARCHIVED, *BUFFERED, *HELD], key=lambda row: row[:2])
-        assert newest_rows(snapshot) == {1: HELD[1], 2: ARCHIVED[3], 3: BUFFERED[1]}
+        version = snapshot.format_version
+        assert stored_rows(snapshot) == samples_of(version)
+        newest = {1: HELD[1], 2: ARCHIVED[3], 3: BUFFERED[1]}
+        if version >= EDITS_SINCE:
+            newest = {1: HELD[1], 3: EDITED[1]}
+        assert newest_rows(snapshot) == newest
         assert snapshot.health == {"process": {"pid": 1, "version": "0.1.0"}}
         assert audit_rows(snapshot) == [
             ("tag created", "T000"),
@@ -37,6 +52,7 @@ def test_everything_is_read(golden):
             ("type told", "T002"),
             ("tag changed", "T000"),
             ("clock step", "clock"),
+            *CHANGES[version],
         ]
         versions = [
             (row["tag"], row["version"], row["units"], row["value_type"]) for row in reader.tag_versions().to_pylist()
@@ -51,13 +67,15 @@ def test_everything_is_read(golden):
 
 
 def test_the_next_run_takes_it_over(golden):
+    with StoreReader.open(golden) as reader:
+        version = reader.snapshot().format_version
     with Store.open(golden) as store, StoreReader.open(golden) as reader:
         assert store.recover(T0 + 60 * SECOND).ended == 3
-        assert store.flush(force=True).rows == 7
+        assert store.flush(force=True).rows == 7 + (version >= EDITS_SINCE)
         snapshot = reader.snapshot()
         ends = [(tag, T0 + 5 * SECOND, None, BAD_SHUTDOWN) for tag in (1, 2, 3)]
-        assert stored_rows(snapshot) == sorted([*ARCHIVED, *BUFFERED, *HELD, *ends], key=lambda row: row[:2])
-        assert [file.rows for file in snapshot.files] == [5, 7]
+        assert stored_rows(snapshot) == sorted([*samples_of(version), *ends], key=lambda row: row[:2])
+        assert sorted(file.rows for file in snapshot.files) == [5, 7 + (version >= EDITS_SINCE)]
 
 
 def test_each_version_has_one():

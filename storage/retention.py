@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from historian.config.duration import format_duration
-from historian.config.settings import RetentionSettings
+from historian.config.settings import RetentionSettings, ThinningSettings
 from historian.model.commit import AuditEvent
 from historian.model.samples import BoolArray, Int32Array, Int64Array
 from storage import archive, audit, averages, catalogue, compaction_edits, state, steps, tags
@@ -28,12 +28,14 @@ from storage.columns import SAMPLE_SCHEMA, times_us
 from storage.compaction import ConflictError
 from storage.compaction_input import opened
 from storage.compaction_merge import EditSet, Merge, choose_encoding, row_groups
+from storage.compaction_plan import day_start
 from storage.compaction_write import ArchiveWriter, Begin, Written, swap, zstd_level
 from storage.database import explained, transaction
 from storage.edits import Row
 from storage.intents import Intents
 from storage.pace import Pace
 from storage.retention_limits import Choice, Limits, choose, count_expired
+from storage.thinning import Thinner, due_months, made_until
 
 WHO: Final = "retention"
 
@@ -106,11 +108,24 @@ class Retainer:
         self.pace.begin()
         with self.turn, explained(self.database, "read the catalogue"):
             files, table = catalogue.entries(self.connection), tags.read(self.connection)
-        limits = Limits.at(time_us, settings, table)
-        choices = choose(files, limits, settings, time_us, lambda file: self._count(file, limits))
-        if not choices:
-            return RetentionReport()
-        return self._apply(choices, [file for file in files if file.level == KEPT], limits, settings, time_us, dry_run)
+            made = averages.entries(self.connection)
+        limits, until_us = Limits.at(time_us, settings, table), day_start(time_us)
+        averaged: tuple[Averaged, ...] = ()
+        if settings.thinning is not None:
+            months = due_months(files, made, settings, time_us, limits.latest_us)
+            averaged = tuple(self._average(month, settings.thinning, time_us, dry_run=dry_run) for month in months)
+            until_us = min(until_us, made_until(files, [*made, *averaged], time_us))
+            limits = limits.capped(until_us)
+        choices = choose(files, limits, settings, lambda file: self._count(file, limits), until_us=until_us)
+        kept = [file for file in files if file.level == KEPT]
+        report = self._apply(choices, kept, limits, settings, time_us, dry_run=dry_run)
+        return replace(report, averaged=averaged)
+
+    def _average(self, month_us: int, settings: ThinningSettings, time_us: int, *, dry_run: bool) -> Averaged:
+        if dry_run:
+            return Averaged(month_us, 0)
+        thinner = Thinner(self.connection, self.database, self.turn, self.intents, self.pace)
+        return thinner.average(month_us, settings, time_us)
 
     def _count(self, file: CatalogueEntry, limits: Limits) -> tuple[int, bool]:
         with opened(self.intents.folder, [file.path]) as inputs:
@@ -123,8 +138,11 @@ class Retainer:
         limits: Limits,
         settings: RetentionSettings,
         time_us: int,
+        *,
         dry_run: bool,
     ) -> RetentionReport:
+        if not choices:
+            return RetentionReport()
         whole, part = ([choice.file for choice in choices if choice.verdict == what] for what in ("whole", "part"))
         chosen, rows = self._edits()
         expired = self._read_expired([*kept, *whole], part, limits, chosen)

@@ -36,7 +36,7 @@ class Limits:
 
     @classmethod
     def at(cls, now_us: int, settings: RetentionSettings, tags: pa.Table) -> Limits:
-        """The limits as of now.  ``tags`` as of ``storage.tags.SCHEMA``: today's names decide, for all of the history."""
+        """The limits as of now.  ``tags`` as of ``storage.tags.SCHEMA``: today's names decide, for all the history."""
         default_us = _limit(now_us, settings.keep_us)
         tag_id: Int32Array = numpy_of(tags.column("tag_id"), np.int32)
         by_tag = np.full(int(tag_id.max(initial=0)) + 1, default_us, np.int64)
@@ -46,6 +46,15 @@ class Limits:
                     by_tag[number] = _limit(now_us, group.keep_us)
                     break
         return cls(by_tag, default_us)
+
+    def capped(self, time_us: int) -> Limits:
+        """The same, but none later than this."""
+        return Limits(np.minimum(self.by_tag, time_us), min(self.default_us, time_us))
+
+    @property
+    def latest_us(self) -> int:
+        """The latest of all."""
+        return max(int(self.by_tag.max(initial=NEVER)), self.default_us)
 
     def of(self, tag_id: Int32Array) -> Int64Array:
         """The limits of these tags."""
@@ -76,18 +85,20 @@ def choose(
     files: Iterable[CatalogueEntry],
     limits: Limits,
     settings: RetentionSettings,
-    now_us: int,
     expired: Callable[[CatalogueEntry], tuple[int, bool]],
+    *,
+    until_us: int,
 ) -> list[Choice]:
     """The files of which something goes.
 
     ``expired`` looks into a file of which a part may go: how many of its rows, and whether all rows of some tag do.
+    Samples from ``until_us`` on stay in any case.
     """
     files = sorted((file for file in files if file.level != KEPT), key=lambda file: (file.last_us, file.number))
     choices = [choice for file in files if (choice := _by_age(file, limits, expired)) is not None]
     gone = {choice.file.number for choice in choices if choice.verdict == "whole"}
     left = [file for file in files if file.number not in gone]
-    oldest = [Choice(file, "whole", "max_bytes") for file in _too_large(left, settings.max_bytes, day_start(now_us))]
+    oldest = [Choice(file, "whole", "max_bytes") for file in _too_large(left, settings.max_bytes, until_us)]
     by_size = {choice.file.number for choice in oldest}
     return [choice for choice in choices if choice.file.number not in by_size] + oldest
 
@@ -108,13 +119,13 @@ def _by_age(
     return None
 
 
-def _too_large(files: Sequence[CatalogueEntry], max_bytes: int | None, today_us: int) -> Iterable[CatalogueEntry]:
-    """The oldest files, until the others fit; none with samples of today."""
+def _too_large(files: Sequence[CatalogueEntry], max_bytes: int | None, until_us: int) -> Iterable[CatalogueEntry]:
+    """The oldest files, until the others fit; none with samples from ``until_us`` on."""
     if max_bytes is None:
         return
     total = sum(file.bytes for file in files)
     for file in files:
-        if total <= max_bytes or file.last_us >= today_us:
+        if total <= max_bytes or file.last_us >= until_us:
             return
         total -= file.bytes
         yield file

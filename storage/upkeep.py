@@ -15,7 +15,7 @@ from typing import Final
 
 from historian.config.settings import CompactionSettings, RetentionSettings
 from historian.errors import CorruptionError, StoreFullError, StoreNotFoundError, StoreVersionError
-from storage import catalogue, health, names, schema, steps
+from storage import averages, catalogue, health, names, schema, steps
 from storage.compaction import Compactor, ConflictError
 from storage.compaction_report import CompactionReport
 from storage.compaction_write import ArchiveWriter, remove_retired
@@ -127,7 +127,17 @@ class Upkeep:
             with self._turn, transaction(self._connection, self._database, "forget retired files"):
                 catalogue.forget(self._connection, [number for number, _ in gone])
             steps.reached("retired files: forgotten")
-        return tuple(path for _, path in gone)
+        return tuple(path for _, path in [*gone, *self._remove_retired_averages(time_us)])
+
+    def _remove_retired_averages(self, time_us: int) -> list[tuple[int, str]]:
+        with self._turn, explained(self._database, "read the catalogue"):
+            old = averages.retired(self._connection, time_us - GRACE_US)
+        with explained(self._intents.folder.root, "remove retired averages"):
+            gone = remove_retired(self._intents.folder, old)
+        if gone:
+            with self._turn, transaction(self._connection, self._database, "forget retired averages"):
+                averages.forget(self._connection, [number for number, _ in gone])
+        return gone
 
     def ask(self) -> None:
         """Let who waits in :meth:`wait` do everything that can be done, now."""

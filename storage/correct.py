@@ -150,17 +150,17 @@ class Corrector:
         edits.put(self.access.connection, edits.removals(hiding), [REMOVE] * len(hiding), cause)
 
     def _correct_newest(self, span: TagSpan) -> None:
-        """Where the newest sample of a tag that nobody collects is removed, the one before it is the newest."""
+        """Where the newest sample of a tag that nobody collects is removed, another is the newest."""
         connection = self.access.connection
         current: Known = known.read(connection)
         newest_us = current.idle_time_us(span.first_tag)
         if newest_us is not None and span.first_us <= newest_us <= span.last_us:
-            current.forget(connection, span.first_tag, self._newest_before(span.first_tag, span.first_us))
+            current.forget(connection, span.first_tag, self._newest(span.first_tag))
 
-    def _newest_before(self, tag_id: int, before_us: int) -> Samples:
-        """The newest visible sample of a tag before a time, or none; looked for in spans that grow."""
+    def _newest(self, tag_id: int) -> Samples:
+        """The newest visible sample of a tag, or none; looked for backwards, in spans that grow."""
         connection = self.access.connection
-        first_us = _first_time_us(connection)
+        first_us, before_us = _outermost_us(connection)
         width_us = _FIRST_SPAN_US
         while before_us > first_us:
             start_us = max(before_us - width_us, first_us)
@@ -172,13 +172,13 @@ class Corrector:
         return Samples.empty()
 
 
-def _first_time_us(connection: sqlite3.Connection) -> int:
-    """Time of the oldest sample there may be."""
-    (first_us,) = connection.execute(
-        "select min(first_us) from (select first_us from file where retired_us is null "
-        "union all select first_us from batch union all select min(time_us) from edit)"
+def _outermost_us(connection: sqlite3.Connection) -> tuple[int, int]:
+    """Time of the oldest sample there may be, and the end (exclusive) of all."""
+    first_us, last_us = connection.execute(
+        "select min(first_us), max(last_us) from (select first_us, last_us from file where retired_us is null "
+        "union all select first_us, last_us from batch union all select min(time_us), max(time_us) from edit)"
     ).fetchone()
-    return 0 if first_us is None else int(first_us)
+    return (0, 0) if first_us is None else (int(first_us), int(last_us) + 1)
 
 
 def make_sample(tag_id: int, time_us: int, value: Value, status: int = GOOD) -> Samples:

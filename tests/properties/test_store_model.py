@@ -140,12 +140,15 @@ class StoreMachine(RuleBasedStateMachine):
         tag = key[0]
         if tag in self.live:
             return
-        newest = max((row for row in self.visible().values() if row[0] == tag), key=lambda row: row[1], default=None)
         known = self.newest.get(tag)
-        if newest is None:
-            self.newest.pop(tag, None)
-        elif row is None or known is None or newest[1] >= known[1]:
-            self.newest[tag] = newest
+        if row is not None:
+            if known is None or row[1] >= known[1]:
+                self.newest[tag] = row
+        elif known is not None and known[:2] == key:
+            del self.newest[tag]
+            others = [other for other in self.visible().values() if other[0] == tag]
+            if others:
+                self.newest[tag] = max(others, key=lambda other: other[1])
 
     @rule(rows=history, mode=modes)
     def insert(self, rows, mode: str) -> None:

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from storage.store import Store
     from storage.verify import VerifyReport
 
-KIND: Final = "set-aside"
+SET_ASIDE: Final = "set-aside"
+JOIN: Final = "join-again"
 """Of requests, see :mod:`cli.writing`."""
 
 
@@ -27,6 +28,9 @@ KIND: Final = "set-aside"
     "--fast", is_flag=True, help="Sizes and footers only: finds what is gone or cut short, reads no contents."
 )
 @click.option("--set-aside", is_flag=True, help="Move damaged files to store/damaged, so that all else can be read.")
+@click.option(
+    "--rejoin", is_flag=True, help="First take back files in store/damaged that are whole: copies from a backup."
+)
 @click.option(
     "--format",
     "format_",
@@ -37,7 +41,9 @@ KIND: Final = "set-aside"
 )
 @store_option
 @config_option
-def verify(fast: bool, set_aside: bool, format_: str, store_path: Path | None, config_path: Path) -> None:
+def verify(
+    *, fast: bool, set_aside: bool, rejoin: bool, format_: str, store_path: Path | None, config_path: Path
+) -> None:
     """Check database, buffer and every file of the archive; also while another process collects.
 
     Ends with exit code 1 when something is damaged, and says exactly where.
@@ -49,11 +55,13 @@ def verify(fast: bool, set_aside: bool, format_: str, store_path: Path | None, c
     from storage.verify import verify as check  # noqa: PLC0415 - as above
 
     folder = find_store(store_path, config_path)
+    if rejoin:
+        _ask(folder, JOIN, {})
     with byte_bar("verifying") as bar:
         report = check(folder, fast=fast, progress=Progress(bar.begin, bar.advance))
     click.echo(as_json(report) if format_ == "json" else as_text(report))
     if set_aside and report.files_to_set_aside():
-        _set_aside(folder, report.files_to_set_aside())
+        _ask(folder, SET_ASIDE, {"damaged": report.files_to_set_aside()})
     if not report.is_clean:
         raise CorruptionError(f"the store {folder} is damaged in {len(report.damages)} places, see above")
 
@@ -79,13 +87,12 @@ def _remedies(report: VerifyReport) -> Iterable[str]:
         yield "To make the database anew from the files of the archive: historian rebuild (with collecting stopped)"
 
 
-def _set_aside(folder: Path, damaged: Mapping[str, str]) -> None:
+def _ask(folder: Path, kind: str, payload: Mapping[str, object]) -> None:
     # Imported here, as above.
     from cli.person import person  # noqa: PLC0415 - as above
     from cli.writing import perform  # noqa: PLC0415 - as above
 
-    answer = perform(folder, KIND, {"damaged": dict(damaged), "who": person()})
-    for line in answer["lines"]:
+    for line in perform(folder, kind, {**payload, "who": person()})["lines"]:
         click.echo(line, err=True)
 
 
@@ -94,3 +101,11 @@ def handle(store: Store, request: Request) -> Payload:
     payload = request.payload
     done = store.set_aside(payload["damaged"], time.time_ns() // 1000, str(payload["who"]))
     return {"lines": [str(each) for each in done]}
+
+
+def handle_join(store: Store, request: Request) -> Payload:
+    """Take files back, here or in the process that collects."""
+    # Imported here, as above.
+    from storage.join_again import join_again  # noqa: PLC0415 - as above
+
+    return {"lines": [str(each) for each in join_again(store, time.time_ns() // 1000, str(request.payload["who"]))]}

@@ -30,6 +30,7 @@ HANDLERS: Final[dict[str, str]] = {
     "rename": "cli.tags_rename:handle",
     "note-tags": "cli.tags_import:handle",
     "set-aside": "cli.verify:handle",
+    "join-again": "cli.verify:handle_join",
 }
 """By kind of request: module and function, imported when the first request of the kind comes."""
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from historian.importing.local_time import LocalClock
 
 BERLIN = ZoneInfo("Europe/Berlin")
-EPOCH = datetime(1970, 1, 1)
+EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - local times are counted from it, without a zone
+FIRST, LAST = datetime(1975, 1, 1), datetime(2035, 1, 1)  # noqa: DTZ001 - as above
 SECOND = 1_000_000
 
 
@@ -35,7 +36,7 @@ def utc(clock: LocalClock, texts: list[str], series: list[int] | None = None) ->
     st.sampled_from(
         ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata", "UTC", "Europe/Dublin"]
     ),
-    st.lists(st.datetimes(datetime(1975, 1, 1), datetime(2035, 1, 1)), min_size=1, max_size=20),
+    st.lists(st.datetimes(FIRST, LAST), min_size=1, max_size=20),
 )
 def test_times_that_are_there_once_are_as_zoneinfo_has_them(name, moments):
     zone = ZoneInfo(name)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from historian.config.settings import Configuration, StoreSettings
-from historian.errors import StoreError, StoreFullError
+from historian.errors import StoreError, StoreFullError, StoreUnavailableError
 from historian.model.commit import Commit
 from historian.model.samples import Samples, concatenate
 from historian.model.scan import Scan, ScanGroup
@@ -28,12 +28,13 @@ class ListStore:
         self.final: list[bool] = []
         self.types: dict[int, ValueType] = {}
         self.full = False
+        self.error: StoreError = StoreFullError("no room on the disk")
         self.flushes = 0
         self.flush_error: Exception | None = None
 
     def commit(self, commit: Commit, *, final: bool = False) -> None:
         if self.full:
-            raise StoreFullError("no room on the disk")
+            raise self.error
         self.commits.append(commit)
         self.final.append(final)
 
@@ -54,6 +55,7 @@ class World:
         self.clock = FakeClock()
         self.store = ListStore()
         self.notices: list[str] = []
+        self.troubles: list[dict | None] = []
         tags = (Tag("A", "s", "hr:0", "fast"), Tag("B", "s", "hr:1", "fast"))
         groups = (ScanGroup(0, "s", "fast", SECOND, 0, tags),)
         configuration = Configuration(Path("historian.toml"), StoreSettings(Path("store")), {}, {}, tags)
@@ -65,6 +67,7 @@ class World:
             memory_limit_bytes=limit_samples * BYTES_PER_SAMPLE,
             health=lambda: {"process": {"pid": 1}},
             notice=self.notices.append,
+            trouble=self.troubles.append,
         )
 
     def scan(self, value: float) -> None:
@@ -112,6 +115,31 @@ async def test_a_full_store_loses_nothing(world):
     assert world.store.types == {2: ValueType.INT16}
     assert (world.loop.state, world.loop.waiting_samples) == ("ok", 0)
     assert "takes samples again" in world.notices[-1]
+
+
+async def test_a_disk_that_fails_loses_nothing_either(world):
+    world.store.error = StoreUnavailableError("disk I/O error")
+    world.store.full = True
+    world.scan(1.0)
+    assert not await world.loop.commit_once()
+    world.scan(2.0)
+    assert not await world.loop.commit_once()
+    assert world.loop.state == "failing"
+    assert [(each["store_state"], each["pending_rows"], each["pid"]) for each in world.troubles] == [
+        ("failing", 2, 1), ("failing", 4, 1),
+    ]  # fmt: skip
+    world.store.full = False
+    assert await world.loop.commit_once()
+    assert world.store.stored().value.tolist() == [1, 1, 2, 2]
+    assert world.troubles[-1] is None
+
+
+async def test_a_damaged_database_ends_the_collection(world):
+    world.store.error = StoreError("the database is damaged")
+    world.store.full = True
+    world.scan(1.0)
+    with pytest.raises(StoreError, match="damaged"):
+        await world.loop.commit_once()
 
 
 async def test_past_the_memory_limit_collection_pauses_and_the_gap_is_marked():

@@ -31,12 +31,12 @@ def tags_show(tag: str, zone: tzinfo, store_path: Path | None, config_path: Path
     from historian.retrieval.tag_selection import hint  # noqa: PLC0415 - as above
 
     with open_store(store_path, config_path) as reader:
-        snapshot, versions = reader.snapshot(), reader.tag_versions()
+        snapshot = reader.snapshot()
         names = snapshot.tags.column("tag").to_pylist()
         if tag not in names:
-            raise UsageError(f"cannot show the tag: {_unknown(tag, versions)}; {hint(tag, names)}")
+            raise UsageError(f"cannot show the tag: {_unknown(tag, reader.tag_versions())}; {hint(tag, names)}")
         row = snapshot.tags.slice(names.index(tag), 1).to_pylist()[0]
-        own = _versions_of(versions, row["tag_id"])
+        own = _versions_of(reader.tag_versions([row["tag_id"]]), row["tag_id"])
         connection = connect(narrowed(snapshot, [tag], EVER), time_zone=str(zone))
         try:
             facts, newest = (_one(connection, query, tag) for query in (_FACTS, _NEWEST))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -167,9 +167,9 @@ class StoreReader:
         """The version that holds of each tag: the ``tags`` of a snapshot, without the rest of it."""
         return self._read(tags.read)
 
-    def tag_versions(self) -> pa.Table:
-        """All versions of all tags (``storage.tags.SCHEMA``)."""
-        return self._read(tags.read_versions)
+    def tag_versions(self, tag_ids: Sequence[int] | None = None) -> pa.Table:
+        """All versions of all tags, or of those with these numbers alone (``storage.tags.SCHEMA``)."""
+        return self._read(lambda link: tags.read_versions(link, tag_ids))
 
     def health(self) -> dict[str, dict[str, object]]:
         """The figures of sources and process as last committed, by name: ``process``, ``source/<name>``."""

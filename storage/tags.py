@@ -347,9 +347,11 @@ def _read_holding(connection: sqlite3.Connection) -> pa.Table:
     return tag_states.append(connection, _select(connection, "where valid_to_us is null"))
 
 
-def read_versions(connection: sqlite3.Connection) -> pa.Table:
-    """All versions of all tags: the columns of SCHEMA, by tag_id and version."""
-    return _select(connection, "")
+def read_versions(connection: sqlite3.Connection, tag_ids: Sequence[int] | None = None) -> pa.Table:
+    """All versions of all tags, or of those of ``tag_ids``: the columns of SCHEMA, by tag_id and version."""
+    if tag_ids is None:
+        return _select(connection, "")
+    return _select(connection, "where tag_id in (select value from json_each(?))", json.dumps(list(tag_ids)))
 
 
 def _keep_table(connection: sqlite3.Connection) -> None:
@@ -361,9 +363,9 @@ def _keep_table(connection: sqlite3.Connection) -> None:
     )
 
 
-def _select(connection: sqlite3.Connection, which: str) -> pa.Table:
+def _select(connection: sqlite3.Connection, which: str, *parameters: str) -> pa.Table:
     query = f"select {_COLUMNS} from tag_version {which} order by tag_id, version"  # noqa: S608 - made of constants
-    return _to_table(connection.execute(query).fetchall())
+    return _to_table(connection.execute(query, parameters).fetchall())
 
 
 def _to_table(rows: Sequence[tuple[object, ...]]) -> pa.Table:

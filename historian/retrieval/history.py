@@ -76,7 +76,7 @@ def open_scope(
     snapshot = reader.snapshot()
     tags = select_tags(wanted, snapshot.tags.column("tag").to_pylist())
     narrow = narrowed(snapshot, tags, time_range)
-    versions = _versions(reader.tag_versions(), narrow.tags)
+    versions = _versions(reader.tag_versions(narrow.tags.column("tag_id").to_pylist()), narrow.tags)
     connection = connect(narrow, time_zone=time_zone, extra={"_versions": versions})
     try:
         yield Scope(connection, tuple(tags), narrow.tags, time_range, narrow.current)
@@ -106,23 +106,21 @@ def _of_tags(table: pa.Table, numbers: Int32Array) -> pa.Table:
 
 
 def _versions(versions: pa.Table, tags: pa.Table) -> pa.Table:
-    """Units of each of ``tags`` by time: columns tag, place (in ``tags``), units, since, until (null: for ever).
+    """Units of ``tags`` by time, from ``versions``: columns tag, place (in ``tags``), units, since, until (null: ever).
 
     By their numbers, because a tag may have had another name.
     """
     places = {tag_id: place for place, tag_id in enumerate(tags.column("tag_id").to_pylist())}
-    numbers = numpy_of(versions.column("tag_id"), np.int32)
-    chosen = versions.take(column(np.flatnonzero(np.isin(numbers, list(places))), pa.int64()))
-    place = np.array([places[tag_id] for tag_id in chosen.column("tag_id").to_pylist()], np.int64)
+    place = np.array([places[tag_id] for tag_id in versions.column("tag_id").to_pylist()], np.int64)
     # Samples from before the first version (imported ones) have its units too.
-    since = numpy_of(chosen.column("valid_from"), np.int64)
-    first = numpy_of(chosen.column("version"), np.int32) == 1
+    since = numpy_of(versions.column("valid_from"), np.int64)
+    first = numpy_of(versions.column("version"), np.int32) == 1
     columns = [
         tags.column("tag").take(column(place, pa.int64())),
         column(place.astype(np.int32), pa.int32()),
-        chosen.column("units"),
+        versions.column("units"),
         column(since, TIME_TYPE, missing=first),
-        chosen.column("valid_to"),
+        versions.column("valid_to"),
     ]
     return pa.Table.from_arrays(columns, names=["tag", "place", "units", "since", "until"])
 

@@ -17,6 +17,7 @@ import historian
 from cli.check import notes
 from cli.main import historian as command
 from cli.tag_cells import cells_of, duration_cell, enumeration_cell, number_cell
+from cli.tag_lists import read_lists, replace_lists
 from cli.tags import COMMANDS
 from historian.config.load import load_configuration
 from historian.errors import HistorianError, StoreNotFoundError, UsageError
@@ -297,3 +298,30 @@ def test_every_option_is_described(name):
     options = [option for parameter in sub.params for option in parameter.opts if option.startswith("--")]
     assert f"tags {name}" in described
     assert [option for option in options if option not in described + shared] == []
+
+
+def test_a_list_that_somebody_changed_meanwhile_is_not_overwritten(plant):
+    lists = read_lists(plant / "historian.toml")
+    path = lists[0].path
+    path.write_text(TAGS + "# mine\n")
+    with pytest.raises(UsageError, match="somebody changed it meanwhile"):
+        replace_lists(lists, {path: "tag\n"}, lambda: pytest.fail("nothing is done in the store"))
+    assert path.read_text() == TAGS + "# mine\n"
+
+
+def test_lists_are_put_back_when_one_cannot_be_written(plant, monkeypatch):
+    (plant / "more.csv").write_text(f"{HEADER}\n{row(tag='OLD')}\n")
+    lists = read_lists(write(plant, SETTINGS.replace('["tags.csv"]', '["tags.csv", "more.csv"]')))
+    before = [each.path.read_bytes() for each in lists]
+    replace = Path.replace
+
+    def fails_for_more(self, target):
+        if Path(target).name == "more.csv":
+            raise PermissionError(13, "Permission denied", str(target))
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", fails_for_more)
+    with pytest.raises(HistorianError, match=r"more.csv: Permission denied; all lists are as they were"):
+        replace_lists(lists, {each.path: each.text + "# new\n" for each in lists}, lambda: None)
+    assert [each.path.read_bytes() for each in lists] == before
+    assert list(plant.glob(".*")) == []

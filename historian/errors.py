@@ -9,6 +9,7 @@
     │   └── QueryError                            DuckDB refused the SQL; its message and the place
     ├── StoreError                                the store cannot do what was asked
     │   ├── StoreNotFoundError     (FileNotFoundError)
+    │   ├── StoreGoneError                        the store was taken away while it was written to
     │   ├── StoreForeignError                     the folder is not a store, or its database is damaged
     │   ├── StoreVersionError                     written by a newer version
     │   ├── StoreLockedError       (BlockingIOError)
@@ -98,6 +99,10 @@ class StoreError(HistorianError):
 
 class StoreNotFoundError(StoreError, FileNotFoundError):
     """No store in this folder."""
+
+
+class StoreGoneError(StoreError):
+    """The database is no longer the file that was opened: somebody removed, moved or replaced it meanwhile."""
 
 
 class StoreForeignError(StoreError):

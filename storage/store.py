@@ -18,7 +18,7 @@ from typing import Final, Self
 import numpy as np
 
 from historian.config.settings import CompactionSettings, RetentionSettings, StoreSettings
-from historian.errors import HistorianError, StoreForeignError, StoreNotFoundError, UsageError
+from historian.errors import HistorianError, StoreForeignError, StoreGoneError, StoreNotFoundError, UsageError
 from historian.model.commit import AuditEvent, Commit
 from historian.model.samples import Samples
 from historian.model.status import GOOD
@@ -61,6 +61,7 @@ class Store:
         self._flusher = Flusher(connection, self._database, archive, self._turn, self._intents)
         self._upkeep = Upkeep(connection, self._database, self._turn, self._intents)
         self._access = Access(folder, connection, self._turn)
+        self._identity = _identity(self._database)
         self._recovered = False
         self._retry_us: int | None = None
         self._last_tag_id = 0
@@ -158,8 +159,10 @@ class Store:
         """Write all of a commit in one transaction; on the disk when this returns.
 
         ``final`` says that the run ends here in order.  Raises StoreFullError when there is no room: nothing was
-        written, and the same commit can be tried again.
+        written, and the same commit can be tried again.  Raises StoreGoneError when the database is no longer the file
+        that was opened.
         """
+        self._refuse_gone()
         self._refuse_unknown(commit.stored)
         if not self._recovered:
             self.recover(commit.time_us)
@@ -183,6 +186,16 @@ class Store:
         run_open = not final and (bool(groups) or state.read(connection).run_open)
         state.note_commit(connection, commit.time_us, run_open=run_open)
 
+    def _refuse_gone(self) -> None:
+        """Without this the system would go on writing to a file that no longer has a name, and nobody would notice."""
+        with explained(self._database, "commit samples"):
+            there = _identity(self._database)
+        if there != self._identity:
+            raise StoreGoneError(
+                f"cannot commit samples: {self._database} was removed, moved or replaced while it was written to; what "
+                "was collected since the last commit is lost. Put the folder back, or start anew with another one"
+            )
+
     def _refuse_unknown(self, samples: Samples) -> None:
         if not len(samples):
             return
@@ -201,6 +214,7 @@ class Store:
         with self._flush_turn:
             if not force and not self._is_due():
                 return None
+            self._refuse_gone()
             try:
                 report = self._flusher.flush()
             except HistorianError:
@@ -357,6 +371,15 @@ class Store:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Which file has this name now; None when there is none."""
+    try:
+        stat = path.stat()
+    except FileNotFoundError:
+        return None
+    return stat.st_dev, stat.st_ino
 
 
 def _command() -> str:

@@ -1,6 +1,7 @@
 """From real servers to SQL with the real command line: the main job, its end in order, and its end by force."""
 
 import csv
+import shutil
 import signal
 import sys
 import time
@@ -196,3 +197,14 @@ def test_modbus_samples_of_a_tag_stored_losslessly_lie_on_the_grid(folder):
     assert len(gaps) >= 15
     late = [gap for gap in gaps if abs(gap["ms"] - gap["rate"]) > 100]
     assert len(late) <= len(gaps) // 4, "a busy machine may delay a scan, but not shift the grid"
+
+
+def test_a_store_deleted_while_collecting_ends_it_with_a_clear_message(folder):
+    with Collecting(folder) as collecting:
+        collecting.wait_until_connected()
+        shutil.rmtree(folder / "store")
+        assert collecting.process.wait(30) == 1
+        assert "was removed, moved or replaced" in collecting.said()
+        assert "Traceback" not in collecting.said()
+        assert "stopped in order" not in collecting.said()
+    assert not (folder / "store" / "archive").exists()

@@ -206,7 +206,7 @@ class CollectService:
         if not done:
             raise StoreFullError(
                 f"cannot store the last {commits.waiting_samples:,} samples: {commits.last_error}; "
-                "they are lost, all earlier ones are in the store; make room and start again"
+                "they are lost, all earlier ones are in the store; mend what stands in the way and start again"
             )
         self._say(f"stopped in order; {counts.received:,} values read, {counts.stored:,} samples stored")
 

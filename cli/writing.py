@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -21,6 +22,8 @@ from storage.store import Store
 
 StoreHandler: TypeAlias = Callable[[Store, Request], Payload]
 """Does with the store what a request asks for; what it returns is JSON-ready."""
+
+_log = logging.getLogger("historian.cli")
 
 HANDLERS: Final[dict[str, str]] = {
     "compact": "cli.compact:handle",
@@ -124,6 +127,9 @@ class RequestService:
             self._server.serve()
         except OSError as error:
             self._note(str(error))
+        except Exception as error:  # noqa: BLE001 - last line of defence: one bad request must not end all later ones
+            _log.exception("a fault while serving a request")
+            self._note(repr(error))
         else:
             self._error = ""
 

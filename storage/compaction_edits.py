@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from historian.model.samples import BoolArray, Int32Array, Int64Array
-from storage import catalogue, current, edits, state
+from storage import catalogue, current, edits, known, state
 from storage.arrays import empty_table
 from storage.catalogue import CatalogueEntry
 from storage.compaction_merge import EditSet, Span
@@ -19,8 +19,17 @@ _COLUMNS: Final = "tag_id, time_us, value, value_int, value_text, status, kind, 
 
 def due(connection: sqlite3.Connection, before_us: int) -> Int64Array:
     """Times, int64[n], of the edits that were made until ``before_us``."""
-    rows = connection.execute("select time_us from edit where edited_us <= ?", (before_us,)).fetchall()
-    return np.array([time_us for (time_us,) in rows], np.int64)
+    rows = connection.execute("select tag_id, time_us from edit where edited_us <= ?", (before_us,)).fetchall()
+    return np.array([time_us for _, time_us in _settled(connection, rows)], np.int64)
+
+
+def _settled(connection: sqlite3.Connection, rows: list[edits.Row]) -> list[edits.Row]:
+    """``rows`` (tag_id, time_us ...) without those that must stay edits for now."""
+    if not rows:
+        return rows
+    tag_id, time_us = (np.array([row[place] for row in rows], np.int64) for place in (0, 1))
+    stays = known.read(connection).is_unsettled(tag_id.astype(np.int32), time_us)
+    return [row for row, must_stay in zip(rows, stays.tolist(), strict=True) if not must_stay]
 
 
 def select(
@@ -31,6 +40,7 @@ def select(
         f"select {_COLUMNS} from edit where time_us >= ? and time_us < ? order by tag_id, time_us",  # noqa: S608 - constants
         span,
     ).fetchall()
+    rows = _settled(connection, rows)
     table = edits.to_table([row[:7] for row in rows]) if rows else empty_table(edits.SCHEMA)
     tag_id, time_us = (np.array([row[place] for row in rows], np.int64) for place in (0, 1))
     kinds = np.array([row[6] for row in rows], np.str_)

@@ -25,12 +25,22 @@ class Known:
 
     def is_ahead(self, tag_id: Int32Array, time_us: Int64Array) -> BoolArray:
         """bool[n]: later than the newest sample of its tag, which is being collected."""
+        return self._is_after(tag_id, time_us - 1)
+
+    def is_unsettled(self, tag_id: Int32Array, time_us: Int64Array) -> BoolArray:
+        """bool[n]: the newest sample of its tag, which is being collected, or later.
+
+        An edit of these stays one: the collector says what the newest is, and may yet bring one of a later time.
+        """
+        return self._is_after(tag_id, time_us)
+
+    def _is_after(self, tag_id: Int32Array, time_us: Int64Array) -> BoolArray:
         tags = self.live.samples.tag_id
         if not len(tags):
             return np.zeros(len(tag_id), np.bool_)
         places = np.minimum(np.searchsorted(tags, tag_id), len(tags) - 1)
-        ahead: BoolArray = (tags[places] == tag_id) & (time_us > self.live.samples.time_us[places])
-        return ahead
+        after: BoolArray = (tags[places] == tag_id) & (time_us >= self.live.samples.time_us[places])
+        return after
 
     def idle_time_us(self, tag_id: int) -> int | None:
         """Time of the newest sample of a tag that nobody collects; None without one, and for a tag being collected."""

@@ -224,3 +224,17 @@ def test_a_damaged_file_is_named(store, reader):
 def test_a_reader_keeps_edits_that_did_not_change(store, reader):
     store.edit(1, ARCHIVED[0][1], 10.0, **CAUSE)
     assert reader.snapshot().edits is reader.snapshot().edits
+
+
+def test_compaction_leaves_the_edit_of_a_newest_sample(store, reader):
+    """The collector still says what the newest is: written into a file, the edit would not be seen in its place."""
+    current = make_current([good(1, 7, 7.0)], newest=[True], pending=[False])
+    store.commit(Commit(T0 + 9 * SECOND, make_samples(PENDING), {0: current}))
+    store.edit(1, PENDING[0][1], -7.0, **CAUSE)
+    store.edit(1, ARCHIVED[0][1], 10.0, **CAUSE)
+    store.flush(force=True)
+    store.compact(T0 + 90 * 86_400 * SECOND, everything=True)
+    snapshot = reader.snapshot()
+    assert rows_of(snapshot.edits) == [marked(good(1, 7, -7.0))]
+    assert newest_rows(snapshot)[1] == marked(good(1, 7, -7.0))
+    assert stored_rows(snapshot) == rows_with(marked(good(1, 7, -7.0)), marked(good(1, 1, 10.0)))

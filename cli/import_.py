@@ -96,7 +96,11 @@ def import_(*, files: tuple[Path, ...], store_path: Path | None, config_path: Pa
     # Imported here, so that --help does not wait for Arrow.
     from historian.importing.rejects import RejectsFile  # noqa: PLC0415 - as above
 
+    from historian.importing.run import check_file  # noqa: PLC0415 - as above
+
     options = _options(asked)
+    for path in paths:
+        check_file(path, options)
     store = find_store(store_path, config_path)
     with ExitStack() as stack:
         rejects_path = asked["rejects_path"]

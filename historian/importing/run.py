@@ -61,6 +61,11 @@ class Setting:
     chunk_samples: int = CHUNK_SAMPLES
 
 
+def check_file(path: Path, options: ImportOptions) -> None:
+    """Raise UsageError for a file whose columns are not understood, before anything is done."""
+    find_layout(path, open_source(path).schema, options)
+
+
 def import_file(path: Path, setting: Setting, advance: Advance = lambda *_: None) -> FileReport:
     """Import one file.
 

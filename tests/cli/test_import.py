@@ -82,6 +82,7 @@ def test_refused_values_in_a_file(folder):
 def test_mistakes(arguments, wanted):
     with pytest.raises(UsageError, match=wanted):
         invoke(*arguments)
+    assert not Path("store").exists()
 
 
 def test_configured_tags_keep_their_settings(folder):

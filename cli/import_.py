@@ -95,7 +95,6 @@ def import_(*, files: tuple[Path, ...], store_path: Path | None, config_path: Pa
     paths = _expanded(files)
     # Imported here, so that --help does not wait for Arrow.
     from historian.importing.rejects import RejectsFile  # noqa: PLC0415 - as above
-
     from historian.importing.run import check_file  # noqa: PLC0415 - as above
 
     options = _options(asked)

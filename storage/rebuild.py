@@ -23,7 +23,20 @@ import pyarrow.parquet as pq
 from historian.errors import StoreNotFoundError
 from historian.model.commit import AuditEvent, CurrentSamples
 from historian.model.samples import Int32Array
-from storage import audit, buffer, catalogue, current, names, rebuild_newest, salvage, schema, steps, tags
+from storage import (
+    audit,
+    averages,
+    buffer,
+    catalogue,
+    current,
+    names,
+    rebuild_averages,
+    rebuild_newest,
+    salvage,
+    schema,
+    steps,
+    tags,
+)
 from storage.columns import to_samples
 from storage.copying import make_durable
 from storage.database import connect_writer, explained, transaction
@@ -141,7 +154,7 @@ class _Rebuild:
                 for each in selection.chosen:
                     catalogue.add(connection, each.number, each.path, each.file)
                 copied = {name: self._copy(connection, name) for name in _KEPT_AS_THEY_ARE}
-                self._averages(connection)
+                self._averages(connection, selection.store_id)
                 batches, rows = self._buffer(connection, selection)
                 run_open = self._known(connection, selection, tag_ids)
                 self._state(connection, selection, run_open=run_open)
@@ -155,12 +168,18 @@ class _Rebuild:
     def _copy(self, connection: sqlite3.Connection, table: str) -> int:
         return salvage.insert(connection, table, self._table(table))
 
-    def _averages(self, connection: sqlite3.Connection) -> None:
+    def _averages(self, connection: sqlite3.Connection, store_id: str | None) -> None:
         """Files of averages, which have a catalogue of their own."""
         found = self._table("average_file")
         if found.rows:
             place = found.columns.index("path")
             salvage.insert(connection, "average_file", found, lambda row: (self._archive / row[place]).is_file())
+        if not found.whole:
+            (known,) = connection.execute("select coalesce(group_concat(month_us), '') from average_file").fetchone()
+            months = {int(month) for month in str(known).split(",") if month}
+            for file in rebuild_averages.from_files(self._archive, store_id):
+                if file.month_us not in months:
+                    averages.replace(connection, [file], file.month_us, self._time_us)
 
     def _tags(self, connection: sqlite3.Connection, selection: Selection) -> Int32Array:
         """All versions of all tags: from the old database, then from the file beside the archive, then by number."""

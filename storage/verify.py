@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from historian.errors import CorruptionError, StoreForeignError
 from storage import names, verify_database
+from storage.copying import fingerprint
 from storage.damage import UNUSABLE, Damage
 from storage.database import connect_reader, explained
 from storage.overlap import Holding, find_doubles
@@ -70,6 +71,7 @@ def verify(path: Path, *, fast: bool = False, progress: Progress | None = None) 
     damages = [damage for check in checks for damage in check.damages]
     if not fast:
         damages += _doubles([check.holding for check in checks] + [database.holding])
+    damages += _averages(folder, database, fast=fast)
     damages += _strangers(folder, on_disk, database) + _tags_file(folder, database)
     return VerifyReport(
         folder,
@@ -108,6 +110,23 @@ def _doubles(holdings: Sequence[Holding]) -> list[Damage]:
         ]
     except (pa.ArrowException, OSError):
         return []  # of a file that cannot be read, which is told already
+
+
+def _averages(folder: Path, database: DatabaseCheck, *, fast: bool) -> list[Damage]:
+    """Files of averages of old samples, which nothing else depends on."""
+    found = []
+    for name, rows, size, sha256 in database.averages:
+        path = folder / names.ARCHIVE / name
+        try:
+            if path.stat().st_size != size or (not fast and fingerprint(path).sha256 != sha256):
+                found.append(Damage("checksum", "is not the file of averages that the catalogue speaks of", name))
+            elif pq.read_metadata(path).num_rows != rows:
+                found.append(Damage("rows", f"has other rows than the {rows} that the catalogue says", name))
+        except FileNotFoundError:
+            found.append(Damage("missing", "is in the catalogue of averages, but not there", name))
+        except (pa.ArrowException, OSError) as error:
+            found.append(Damage("unreadable", f"cannot be read as Parquet: {error}", name))
+    return found
 
 
 def _strangers(folder: Path, on_disk: Sequence[str], database: DatabaseCheck) -> list[Damage]:

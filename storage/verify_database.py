@@ -32,9 +32,9 @@ _CATALOGUE: Final = "path, rows, first_us, last_us, first_tag, last_tag, bytes, 
 class DatabaseCheck:
     """What the database holds, as far as it can be read, and its damages.
 
-    ``files`` are those of the catalogue, ``others`` paths that it accounts for beside them (being written, or retired).
-    ``holding`` are the samples of the buffer.  ``versions`` are the tags' versions, None unless ``tags.parquet`` should
-    hold the same.
+    ``files`` are those of the catalogue, ``others`` paths that it accounts for beside them (being written, or retired);
+    ``averages`` are path, rows, bytes and SHA-256 of the files of averages.  ``holding`` are the samples of the buffer.
+    ``versions`` are the tags' versions, None unless ``tags.parquet`` should hold the same.
     """
 
     damages: list[Damage] = field(default_factory=list)
@@ -42,6 +42,7 @@ class DatabaseCheck:
     store_id: str | None = None
     files: list[CataloguedFile] = field(default_factory=list)
     has_catalogue: bool = False
+    averages: list[tuple[str, int, int, str]] = field(default_factory=list)
     others: set[str] = field(default_factory=set)
     tag_ids: Int32Array | None = None
     holding: Holding = field(default_factory=lambda: Holding(BUFFER, ()))
@@ -137,6 +138,9 @@ class _Examiner:
         if (self.found.version or 1) >= schema.EDITS_SINCE:
             retired = self._select("file", "select path from file where retired_us is not null")
             self.found.others.update(path for (path,) in retired)
+            self.found.averages = self._select(
+                "average_file", "select path, rows, bytes, sha256 from average_file where retired_us is null"
+            )
         self.found.others.update(path for (path,) in self._select("file_intent", "select path from file_intent"))
 
     def tags(self) -> None:

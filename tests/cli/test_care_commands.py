@@ -15,7 +15,7 @@ from support.sample_store import make_store, plant_rows
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    make_store(tmp_path / "store", plant_rows(60), archived_before_s=50.0)
+    make_store(tmp_path / "store", plant_rows(60), archived_before_s=50.0, final=True)
     return tmp_path
 
 

@@ -230,3 +230,30 @@ def test_who_may_not(store, tmp_path):
     connection.close()
     with pytest.raises(StoreVersionError):
         make(store)
+
+
+def test_averages_of_a_lost_database_are_catalogued_again(store):
+    """The newest file of a month, and no other; written as thinning writes it."""
+    import numpy as np
+
+    from storage import averages
+    from storage.arrays import column
+
+    said = pq.read_metadata(parquet(store)[0]).metadata
+    for number, average in ((7, 1.0), (8, 2.0)):
+        arrays = [np.array([1], np.int32), np.array([T0]), *(np.array([average]) for _ in range(4)), np.array([9])]
+        pairs = zip(arrays, averages.SCHEMA, strict=True)
+        table = pa.Table.from_arrays([column(values, field.type) for values, field in pairs], schema=averages.SCHEMA)
+        path = store / names.ARCHIVE / averages.name_of(1_761_955_200_000_000)(number)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        metadata = {b"historian.store_id": said[b"historian.store_id"], b"historian.every_us": b"60000000"}
+        pq.write_table(table.replace_schema_metadata(metadata), path)
+    lose_database(store)
+    make(store)
+    with StoreReader.open(store) as reader:
+        (found,) = reader.inspect(averages.entries)
+    assert (found.number, found.month_us, found.every_us, found.rows) == (8, 1_761_955_200_000_000, 60_000_000, 1)
+    assert (found.first_us, found.last_us, found.final) == (T0, T0, True)
+    assert verify(store).is_clean
+    (store / names.ARCHIVE / found.path).unlink()
+    assert [(damage.kind, damage.file) for damage in verify(store).damages] == [("missing", found.path)]

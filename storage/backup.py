@@ -330,7 +330,7 @@ def _forget_passing(copied: sqlite3.Connection) -> None:
     copied.execute("begin")
     copied.execute("delete from file_intent")
     if schema.version_of(copied) >= schema.EDITS_SINCE:
-        for table in _file_tables(copied):
+        for table in file_tables(copied):
             copied.execute(f"delete from {table} where retired_us is not null")  # noqa: S608 - our own names
     copied.execute("commit")
 
@@ -340,13 +340,14 @@ def files_of(connection: sqlite3.Connection) -> dict[str, Fingerprint]:
     found: dict[str, Fingerprint] = {}
     has_retired = schema.version_of(connection) >= schema.EDITS_SINCE
     some = "where retired_us is null" if has_retired else ""
-    for table in _file_tables(connection):
+    for table in file_tables(connection):
         rows = connection.execute(f"select path, bytes, sha256 from {table} {some} order by first_us, number")  # noqa: S608 - our own names
         found.update((path, Fingerprint(size, sha256)) for path, size, sha256 in rows)
     return found
 
 
-def _file_tables(connection: sqlite3.Connection) -> list[str]:
+def file_tables(connection: sqlite3.Connection) -> list[str]:
+    """The tables that speak of files of the archive; an older store has only the first."""
     rows = connection.execute(
         "select name from sqlite_schema where name in ('file', 'average_file') order by name desc"
     )

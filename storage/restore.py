@@ -15,6 +15,7 @@ from pathlib import Path
 from historian.errors import CorruptionError, StoreNotFoundError, UsageError
 from historian.model.commit import AuditEvent
 from storage import audit, manifest, names, state, steps
+from storage.backup import file_tables
 from storage.copying import Fingerprint, copy, is_whole, make_durable, make_folder, write_text
 from storage.database import explained
 from storage.files import sync_folder
@@ -160,7 +161,8 @@ def _adapt(connection: sqlite3.Connection, generation: Generation, lacking: Mapp
     events = [AuditEvent(time_us, "historian", "restored", "store", old="", new=f"from backup {generation.name}")]
     connection.execute("begin")
     for path, why in lacking.items():
-        connection.execute("delete from file where path = ?", (path,))
+        for table in file_tables(connection):
+            connection.execute(f"delete from {table} where path = ?", (path,))  # noqa: S608 - our own names
         events.append(AuditEvent(time_us, "historian", "file missing in backup", path, why=why))
     state.files_changed(connection)
     audit.append(connection, events)

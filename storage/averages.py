@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from storage import names
+from storage import names, schema
 from storage.columns import TIME_TYPE
 
 SCHEMA: Final = pa.schema(
@@ -65,11 +65,13 @@ def entries(connection: sqlite3.Connection) -> list[AverageFile]:
     rows = connection.execute(
         f"select {_COLUMNS} from average_file where retired_us is null order by month_us, number"  # noqa: S608 - constants
     )
-    return [AverageFile(*row[:-2], bool(row[-2]), bool(row[-1])) for row in rows]
+    return [AverageFile._make((*row[:-2], bool(row[-2]), bool(row[-1]))) for row in rows]
 
 
 def paths(connection: sqlite3.Connection, archive: Path) -> tuple[str, ...]:
-    """Absolute paths of the files, for readers."""
+    """Absolute paths of the files, for readers; none in a store of a version that knew of none."""
+    if schema.version_of(connection) < schema.EDITS_SINCE:
+        return ()
     return tuple(f"{archive}{os.sep}{file.path}" for file in entries(connection))
 
 

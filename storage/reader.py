@@ -21,6 +21,7 @@ from historian.errors import StoreForeignError, StoreNotFoundError
 from historian.model.commit import QuarantinedSample
 from storage import (
     audit,
+    averages,
     buffer,
     catalogue,
     current,
@@ -62,7 +63,7 @@ class StoreSnapshot:
     stand in the place of rows of ``files`` and ``recent`` with the same tag and time: the rows of those two that are
     in no edit, and the edits that are no removals, are every sample, once.  ``current``: the newest sample of each tag
     and when its source last answered (``storage.current.CURRENT_SCHEMA``).  ``health`` by name, ``audit`` line by
-    line (``storage.audit.SCHEMA``).
+    line (``storage.audit.SCHEMA``).  ``averages`` are the paths of the files with averages of old samples.
     """
 
     format_version: int
@@ -73,6 +74,7 @@ class StoreSnapshot:
     files: tuple[ArchiveFile, ...]
     health: dict[str, dict[str, object]]
     audit: pa.Table
+    averages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,7 @@ class _Raw:
     """What one transaction read, not decoded yet."""
 
     version: int
+    data_version: int
     state: state.State
     edits: pa.Table
     batches: list[int]
@@ -89,6 +92,7 @@ class _Raw:
     files: tuple[ArchiveFile, ...]
     health: dict[str, dict[str, object]]
     audit: tuple[int, pa.Table]
+    averages: tuple[str, ...]
 
 
 class StoreReader:
@@ -105,6 +109,8 @@ class StoreReader:
         self._files: tuple[int, tuple[ArchiveFile, ...]] = (-1, ())
         self._audit: tuple[int, pa.Table] = (0, empty_table(audit.SCHEMA))
         self._edits: tuple[int, pa.Table] = (0, empty_table(edits.SCHEMA))
+        self._versions: tuple[int, pa.Table] = (-1, empty_table(tags.SCHEMA))
+        self._last: tuple[int, StoreSnapshot] | None = None
 
     @classmethod
     def open(cls, path: Path) -> StoreReader:
@@ -124,15 +130,32 @@ class StoreReader:
         return reader
 
     def snapshot(self) -> StoreSnapshot:
-        """Everything at one instant."""
+        """Everything at one instant; the same object as before while nobody has committed anything."""
         with self._turn:
+            if self._last is not None and not self._immutable and self._read(_data_version) == self._last[0]:
+                return self._last[1]
             raw = self._read(self._read_all)
             self._keep(raw)
-            groups = current.merge([current.decode(number, blob) for number, blob in raw.groups])
-            pending = pa.Table.from_batches([to_batch(current.pending(groups))])
-            recent = concatenate([*(self._batches[number] for number in raw.batches), pending])
+            made = self._made(raw)
+            self._last = (raw.data_version, made)
+        return made
+
+    def _made(self, raw: _Raw) -> StoreSnapshot:
+        groups = current.merge([current.decode(number, blob) for number, blob in raw.groups])
+        pending = pa.Table.from_batches([to_batch(current.pending(groups))])
+        recent = concatenate([*(self._batches[number] for number in raw.batches), pending])
         newest = current.to_table(edits.overlay(current.newest(groups), raw.edits))
-        return StoreSnapshot(raw.version, raw.tags, recent, raw.edits, newest, raw.files, raw.health, raw.audit[1])
+        return StoreSnapshot(
+            raw.version,
+            raw.tags,
+            recent,
+            raw.edits,
+            newest,
+            raw.files,
+            raw.health,
+            raw.audit[1],
+            raw.averages,
+        )
 
     def _read_all(self, link: sqlite3.Connection) -> _Raw:
         found = state.read(link)
@@ -142,6 +165,7 @@ class StoreReader:
         newer = audit.read(link, self._audit[0] + 1, last_line)
         return _Raw(
             schema.version_of(link),
+            _data_version(link),
             found,
             self._edits[1] if self._edits[0] == found.edits_version else edits.read(link),
             batches,
@@ -153,6 +177,7 @@ class StoreReader:
             else catalogue.read(link, self.folder / names.ARCHIVE),
             health.read(link),
             (last_line, pa.concat_tables([self._audit[1], newer]) if len(newer) else self._audit[1]),
+            averages.paths(link, self.folder / names.ARCHIVE),
         )
 
     def _keep(self, raw: _Raw) -> None:
@@ -245,6 +270,7 @@ class StoreReader:
 
     def _reconnect(self, *, immutable: bool) -> None:
         self._connection.close()
+        self._last = None  # its number counts from the connection's own beginning
         self._connection = connect_reader(self._database, immutable=immutable)
         self._immutable = immutable
 
@@ -268,6 +294,12 @@ class StoreReader:
             return None
         stat = self._database.stat()
         return stat.st_size, stat.st_mtime_ns, self._is_at_rest()
+
+
+def _data_version(link: sqlite3.Connection) -> int:
+    """A number that changes when somebody else has committed; it means nothing to another connection."""
+    (number,) = link.execute("pragma data_version").fetchone()
+    return int(number)
 
 
 class _ChangedError(Exception):

@@ -22,7 +22,7 @@ from historian.model.commit import AuditEvent
 from historian.model.samples import BoolArray, Int32Array, Int64Array
 from storage import archive, audit, averages, catalogue, compaction_edits, state, steps, tags
 from storage.arrays import column, empty_table, numpy_of
-from storage.averages import Averaged
+from storage.averages import Averaged, AverageFile
 from storage.catalogue import KEPT, CatalogueEntry
 from storage.columns import SAMPLE_SCHEMA, times_us
 from storage.compaction import ConflictError
@@ -114,7 +114,8 @@ class Retainer:
         if settings.thinning is not None:
             months = due_months(files, made, settings, time_us, limits.latest_us)
             averaged = tuple(self._average(month, settings.thinning, time_us, dry_run=dry_run) for month in months)
-            until_us = min(until_us, made_until(files, [*made, *averaged], time_us))
+            done: list[AverageFile | Averaged] = [*made, *averaged]
+            until_us = min(until_us, made_until(files, done, time_us))
             limits = limits.capped(until_us)
         choices = choose(files, limits, settings, lambda file: self._count(file, limits), until_us=until_us)
         kept = [file for file in files if file.level == KEPT]

@@ -18,6 +18,7 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from historian.config.settings import RetentionSettings, ThinningSettings
 from historian.model.samples import FloatArray, Int64Array
@@ -199,7 +200,7 @@ def _to_table(tag_id: int, sums: Sums) -> pa.Table:
     there = np.flatnonzero(sums.good_us > 0)
     time_us = sums.buckets.start_us + there * sums.buckets.every_us
     good_us = sums.good_us[there]
-    columns = {
+    columns: dict[str, NDArray[Any]] = {
         "tag_id": np.full(len(there), tag_id, np.int32),
         "time": time_us,
         "average": sums.integral[there] / good_us,

@@ -50,10 +50,10 @@ def connect(
         connection.execute("set enable_progress_bar = false")
         _set_time_zone(connection, time_zone)
         with translated(find_damaged=partial(first_damaged, [file.path for file in snapshot.files])):
-            create_views(connection, snapshot, _register)
+            create_views(connection, snapshot, register)
             for name, table in (extra or {}).items():
-                _register(connection, name, table)
-            _lock(connection, [file.path for file in snapshot.files])
+                register(connection, name, table)
+            _lock(connection, [*(file.path for file in snapshot.files), *snapshot.averages])
     except BaseException:
         connection.close()
         raise
@@ -67,13 +67,13 @@ def _set_time_zone(connection: duckdb.DuckDBPyConnection, time_zone: str) -> Non
         raise UnusableValueError(repr(time_zone), "a time zone such as UTC or Europe/Berlin") from error
 
 
-def _register(connection: duckdb.DuckDBPyConnection, name: str, table: pa.Table) -> None:
-    """Make ``table`` known to SQL as ``name``."""
+def register(connection: duckdb.DuckDBPyConnection, name: str, table: pa.Table) -> None:
+    """Make ``table`` known to SQL as ``name``, in the place of one before."""
     if _SCANS_ARROW_WELL:
         connection.register(name, table)
         return
     connection.register(f"{name}_arrow", table)
-    connection.execute(f"create temp table {name} as select * from {name}_arrow")  # noqa: S608 - our own names
+    connection.execute(f"create or replace temp table {name} as select * from {name}_arrow")  # noqa: S608 - our own names
     connection.unregister(f"{name}_arrow")
 
 
@@ -84,6 +84,8 @@ def _lock(connection: duckdb.DuckDBPyConnection, files: list[str]) -> None:
     :mod:`historian.retrieval.statement` sees to.
     """
     spill = Path(tempfile.gettempdir()) / f"historian-sql-{uuid4().hex}"
+    # A connection may outlive a query, and the files never change: their footers are read once.
+    connection.execute("set parquet_metadata_cache = true")
     connection.execute(f"set temp_directory = {quoted(str(spill))}")
     connection.execute(f"set allowed_paths = [{', '.join(quoted(file) for file in files)}]")
     connection.execute("set enable_external_access = false")

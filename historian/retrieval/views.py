@@ -1,4 +1,4 @@
-"""The names people use in SQL: ``samples``, ``snapshot``, ``tags``, ``sources``, ``audit``.
+"""The names people use in SQL: ``samples``, ``snapshot``, ``tags``, ``averages``, ``sources``, ``audit``.
 
 ``samples`` is the archive's files and the recent samples that are in none yet, with the tag's name for its number.
 Plain views, so that DuckDB carries a query's conditions into them: one on the time goes straight into the scan of
@@ -85,7 +85,6 @@ _STATUS_COLUMNS: Final = f"""
 _ROWS: Final = "select tag_id, time, value, value_int, value_text, status from "
 
 _SAMPLES: Final = """
-create view samples as
 select tag, time, value, {whole}, {text}, {status}
 from ({rows}) join _tag_numbers using (tag_id)"""
 
@@ -94,12 +93,22 @@ select r.* from ({{rows}}) r anti join _edits e on r.tag_id = e.tag_id and r.tim
 union all {_ROWS} _edits where kind <> 'remove'"""  # noqa: S608 - constants
 
 _SNAPSHOT: Final = """
-create view snapshot as
+create or replace view snapshot as
 select tag, time, value, {whole}, {text}, {status}, last_scan
 from (select * exclude (status), {judged} as status from _current) join _tag_numbers using (tag_id)"""
 
+_AVERAGES: Final = """
+create view averages as
+select tag, time, average, minimum, maximum, good_percent, samples
+from {rows} join _tag_numbers using (tag_id)"""
+
+_NO_AVERAGES: Final = """(
+    select null::integer as tag_id, null::timestamptz as time, null::double as average, null::double as minimum,
+           null::double as maximum, null::double as good_percent, null::bigint as samples
+    where false)"""
+
 _TAG_NUMBERS: Final = f"""
-create view _tag_numbers as
+create table _tag_numbers as
 select tag_id, tag,
        coalesce(value_type in {WHOLE_TYPES!r}, false) and coalesce(scale, 1) = 1 and coalesce("offset", 0) = 0 as whole,
        states
@@ -108,22 +117,60 @@ from _tags"""  # noqa: S608 - constants
 
 def create_views(connection: duckdb.DuckDBPyConnection, snapshot: StoreSnapshot, register: Register) -> None:
     """Create all views over ``snapshot`` in an empty database."""
-    register(connection, "_recent", snapshot.recent)
     register(connection, "_tags", snapshot.tags)
-    register(connection, "_current", snapshot.current)
-    register(connection, "_audit", snapshot.audit)
+    for name, table in _changing(snapshot):
+        register(connection, name, table)
     register(connection, "_sources", sources_table(snapshot.health))
     if len(snapshot.edits):
         register(connection, "_edits", snapshot.edits)
     connection.execute(f"set variable status_names = {_status_names()}")
     connection.execute(_TAG_NUMBERS)
-    text = _TEXT if has_states(snapshot.tags) else "value_text"
-    connection.execute(_SAMPLES.format(whole=_WHOLE, text=text, status=_STATUS_COLUMNS, rows=_all_rows(snapshot)))
-    judged = judged_status(snapshot.health, time.time_ns() // 1000)
-    connection.execute(_SNAPSHOT.format(whole=_WHOLE, text=text, status=_STATUS_COLUMNS, judged=judged))
+    connection.execute(f"create view samples as {samples_select(snapshot)}")
+    averages = f"read_parquet({_listed(snapshot.averages)})" if snapshot.averages else _NO_AVERAGES
+    connection.execute(_AVERAGES.format(rows=averages))
+    _create_snapshot(connection, snapshot, judged_status(snapshot.health, time.time_ns() // 1000))
     connection.execute("create view tags as select tag, * exclude (tag, tag_id, valid_to, states), tag_id from _tags")
     connection.execute("create view sources as select * from _sources")
     connection.execute("create view audit as select * exclude (number) from _audit order by number")
+
+
+def register_changes(
+    connection: duckdb.DuckDBPyConnection,
+    before: StoreSnapshot,
+    now: StoreSnapshot,
+    judged: str,
+    register: Register,
+) -> None:
+    """Let the views made over ``before`` show ``now``, which has the same files, tags and edits.
+
+    ``judged`` is what :func:`judged_status` says now.
+    """
+    for (name, table), (_, old) in zip(_changing(now), _changing(before), strict=True):
+        if table is not old:
+            register(connection, name, table)
+    if now.health != before.health:
+        register(connection, "_sources", sources_table(now.health))
+    _create_snapshot(connection, now, judged)
+
+
+def _changing(snapshot: StoreSnapshot) -> tuple[tuple[str, pa.Table], ...]:
+    """What changes with every commit."""
+    return ("_recent", snapshot.recent), ("_current", snapshot.current), ("_audit", snapshot.audit)
+
+
+def _create_snapshot(connection: duckdb.DuckDBPyConnection, snapshot: StoreSnapshot, judged: str) -> None:
+    text = _text(snapshot)
+    connection.execute(_SNAPSHOT.format(whole=_WHOLE, text=text, status=_STATUS_COLUMNS, judged=judged))
+
+
+def samples_select(snapshot: StoreSnapshot, where: str = "true") -> str:
+    """The query that is the view ``samples``, of the stored rows for which ``where`` holds."""
+    rows = f"select * from ({_all_rows(snapshot)}) where {where}"  # noqa: S608 - our own conditions
+    return _SAMPLES.format(whole=_WHOLE, text=_text(snapshot), status=_STATUS_COLUMNS, rows=rows)
+
+
+def _text(snapshot: StoreSnapshot) -> str:
+    return _TEXT if has_states(snapshot.tags) else "value_text"
 
 
 def has_states(tags: pa.Table) -> bool:
@@ -138,13 +185,17 @@ def _all_rows(snapshot: StoreSnapshot) -> str:
 
 
 def _stored_rows(snapshot: StoreSnapshot) -> str:
-    """The archive's rows and the recent ones; without a file, only those."""
+    """The archive's rows and the recent ones, of both only where there are any: each costs a query its time."""
     recent = f"{_ROWS} _recent"
     if not snapshot.files:
         return recent
+    archived = f"{_ROWS} read_parquet({_listed(file.path for file in snapshot.files)})"
+    return f"{archived} union all {recent}" if len(snapshot.recent) else archived
+
+
+def _listed(paths: Iterable[str]) -> str:
     # A literal list and not a parameter: a view keeps its text, and not the values it was made with.
-    files = ", ".join("'" + str(file.path).replace("'", "''") + "'" for file in snapshot.files)
-    return f"{_ROWS} read_parquet([{files}]) union all {recent}"
+    return "[" + ", ".join("'" + path.replace("'", "''") + "'" for path in paths) + "]"
 
 
 def _status_names() -> str:
@@ -182,4 +233,4 @@ def _source_row(name: str, figures: dict[str, object]) -> dict[str, object]:
 
 def view_names() -> Iterable[str]:
     """The names of all views that people use."""
-    return ("samples", "snapshot", "tags", "sources", "audit")
+    return ("samples", "snapshot", "tags", "averages", "sources", "audit")

@@ -44,6 +44,8 @@ ELSEWHERE = (
     "edit: ",
     "remove: ",
     "compaction: ",
+    "retention: ",
+    "thinning: ",
     "retired files: ",
 )
 """Steps that have their lines in tables of their own, beside this one."""

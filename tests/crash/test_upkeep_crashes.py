@@ -6,12 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from conformance.store_data import Row
-from conformance.store_suite import rows_of, stored_rows
+from conformance.store_suite import audit_rows, rows_of, stored_rows
 from crash.store_process import environment, files_on_disk
-from crash.upkeep_scenarios import HOUR, NOV_1, NOW, SETTINGS
+from crash.upkeep_scenarios import HOUR, LATER, NOV_1, NOW, RETENTION, SETTINGS
 from storage import steps
 from storage.reader import StoreReader
 from storage.store import Store
@@ -22,6 +23,7 @@ FILLED = ("filled",)
 COMPACTED = (*FILLED, "compacted")
 
 WRITING = [step for step in steps.STEPS if step.startswith("compaction: ")]
+RETAINED = ["retention: catalogue written", "retention: committed"]
 FINISHING = ["compaction: catalogue written", "compaction: committed"]
 
 CRASHES = [
@@ -84,6 +86,41 @@ def test_the_scenario_without_a_crash(store_path):
     assert run(store_path, "compact", "none", 0) == (0, (*COMPACTED, "removed"))
 
 
+RETENTION_CRASHES = [
+    # First the averages of the month, then the file that goes in part, then the last samples from before.
+    *((step, 0, False) for step in steps.STEPS if step.startswith("thinning: ")),
+    *((step, 0, step == "retention: committed") for step in steps.STEPS if step.startswith("retention: ")),
+    *((step, 1, False) for step in steps.STEPS if step.startswith("retention: ") and step not in RETAINED),
+]
+
+
+def left() -> list[Row]:
+    """After retention: the last sample of the first day, and all of the second."""
+    return [row for row in expected() if row[1] >= NOV_1 + 23 * HOUR]
+
+
+@pytest.mark.parametrize(("step", "after", "is_done"), RETENTION_CRASHES, ids=str)
+def test_crash_of_retention(step, after, is_done, store_path):
+    """Either all that is too old has gone, or nothing; and the averages of it are there before."""
+    assert run(store_path, "retain", step, after) == (77, FILLED)
+    with StoreReader.open(store_path) as reader:
+        snapshot = reader.snapshot()
+        assert visible(snapshot) == (left() if is_done else expected())
+        assert len(snapshot.averages) == (not step.startswith("thinning: ") or step == "thinning: committed")
+    with Store.open(store_path) as store, StoreReader.open(store_path) as reader:
+        store.recover(LATER)
+        assert store.retain(LATER, RETENTION).errors == ()
+        store.compact(LATER + HOUR, SETTINGS)
+        store.compact(LATER + 2 * HOUR, SETTINGS)
+        snapshot = reader.snapshot()
+        assert visible(snapshot) == left()
+        assert sum(pq.read_metadata(path).num_rows for path in snapshot.averages) == 40
+        assert files_on_disk(store_path) == {file.path for file in snapshot.files}
+        assert [action for action, _ in audit_rows(snapshot)].count("samples removed") == 1
+
+
 def test_every_step_has_a_line():
     wanted = {step for step in steps.STEPS if step.startswith(("compaction: ", "retired files: "))}
     assert {step for step, _, _ in CRASHES} == wanted
+    wanted = {step for step in steps.STEPS if step.startswith(("retention: ", "thinning: "))}
+    assert {step for step, _, _ in RETENTION_CRASHES} == wanted

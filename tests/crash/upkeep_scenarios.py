@@ -11,7 +11,7 @@ from typing import Final
 
 from conformance.store_data import make_samples, make_tags
 from crash.store_scenarios import die_at, say
-from historian.config.settings import CompactionSettings, RetentionSettings
+from historian.config.settings import CompactionSettings, RetentionSettings, ThinningSettings
 from historian.model.commit import Commit
 from storage.store import Store
 
@@ -21,8 +21,9 @@ NOV_1: Final = 1_793_491_200_000_000
 """2026-11-01T00:00:00Z."""
 NOW: Final = NOV_1 + 3 * DAY
 SETTINGS: Final = CompactionSettings()
-RETENTION: Final = RetentionSettings(keep_us=2 * DAY)
-KEPT: Final = (1, NOV_1 + 19 * HOUR, 19.0, 0)
+LATER: Final = NOV_1 + 31 * DAY
+RETENTION: Final = RetentionSettings(keep_us=30 * DAY, thinning=ThinningSettings(1 * DAY, HOUR))
+"""Of the four files two go as a whole and one in part."""
 
 
 def fill(folder: Path) -> Store:
@@ -48,6 +49,13 @@ def compact(folder: Path) -> None:
     say("removed")
 
 
+def retain(folder: Path) -> None:
+    """Averages of the month before, then the first day and a part of a file go."""
+    store = fill(folder)
+    store.retain(LATER, RETENTION)
+    say("retained")
+
+
 if __name__ == "__main__":
     die_at(sys.argv[3], int(sys.argv[4]))
-    {"compact": compact}[sys.argv[1]](Path(sys.argv[2]))
+    {"compact": compact, "retain": retain}[sys.argv[1]](Path(sys.argv[2]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from conformance.store_suite import stored_rows
 from historian.config.settings import CompactionSettings, RetentionSettings, ThinningSettings
 from historian.model.commit import Commit
 from historian.model.tag import Tag
+from historian.retrieval.connection import connect
 from storage import averages, names
 from storage.reader import StoreReader
 from storage.store import Store
@@ -159,3 +161,16 @@ def test_averages_whose_samples_are_gone_are_never_made_again(store):
     store.compact(NOV_1 + 42 * DAY, CompactionSettings(), everything=True)
     assert store.retain(NOV_1 + 42 * DAY, keep).averaged == ()
     assert lines(store) == before
+
+
+def test_they_are_a_view_of_their_own(store, store_path):
+    put(store, [(1, NOV_1, 10.0, 0), (1, NOV_1 + 120 * MINUTE, 20.0, 0), (2, DEC_1 + DAY, 1.0, 0)])
+    with StoreReader.open(store_path) as reader:
+        with closing(connect(reader.snapshot())) as connection:
+            assert connection.execute("select count(*) from averages").fetchall() == [(0,)]
+        store.retain(DEC_1 + 10 * DAY, THIN)
+        with closing(connect(reader.snapshot())) as connection:
+            rows = connection.execute("select tag, average, samples from averages order by time").fetchall()
+            assert connection.execute("select count(*) from samples").fetchall() == [(3,)]
+    # The data of a tag without a collector ends with its last sample, which is on the edge of the third hour.
+    assert rows == [("T000", 12.5, 1), ("T000", 17.5, 0), ("T000", 20.0, 1)]

@@ -17,8 +17,8 @@ from typing import Self, TypeAlias
 import pyarrow as pa
 
 from historian.errors import UnusableValueError
-from historian.retrieval.connection import connect
 from historian.retrieval.history import FIRST_US, LAST_US, open_scope, samples_in
+from historian.retrieval.kept import KeptConnection
 from historian.retrieval.query import Parameters, ask
 from historian.retrieval.time_range import TimeRange, find_zone, parse_time, to_us
 from storage.reader import StoreReader
@@ -38,6 +38,7 @@ class Historian:
         self._reader = reader
         self._time_zone = time_zone
         self._zone = zone
+        self._kept = KeptConnection(time_zone)
 
     def sql(self, query: str, parameters: Parameters | None = None) -> pa.Table:
         """The answer to one statement that reads; ``?`` or ``$name`` in it are filled from ``parameters``.
@@ -45,11 +46,8 @@ class Historian:
         Views: ``samples``, ``snapshot``, ``tags``, ``sources``, ``audit``.  Raises QueryError with DuckDB's message
         and the place when the SQL is wrong.
         """
-        connection = connect(self._reader.snapshot(), time_zone=self._time_zone)
-        try:
+        with self._kept.lend(self._reader.snapshot()) as connection:
             return ask(connection, query, parameters).table()
-        finally:
-            connection.close()
 
     def history(
         self,
@@ -78,6 +76,7 @@ class Historian:
 
     def close(self) -> None:
         """Let go of the store; may be called twice."""
+        self._kept.close()
         self._reader.close()
 
     def __enter__(self) -> Self:

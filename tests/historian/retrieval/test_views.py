@@ -161,11 +161,12 @@ def test_conditions_on_the_tag_find_all_of_it(store_path, sql, condition):
 
 
 def row_groups_read(plan: str) -> tuple[int, int]:
-    match = re.search(r"Row Groups Scanned: (\d+) / (\d+)", plan)
-    if match is None and duckdb.__version__.startswith("1."):
+    found = re.findall(r"Row Groups Scanned: (\d+) / (\d+)", plan)
+    if not found and duckdb.__version__.startswith("1."):
         pytest.skip("this DuckDB does not say how many row groups it read")
-    assert match is not None
-    return int(match[1]), int(match[2])
+    # The plan tells it of the small table of tags as well, which stands beside the archive's.
+    read, there = max(((int(read), int(there)) for read, there in found), key=lambda each: each[1])
+    return read, there
 
 
 @pytest.mark.parametrize("condition", ["tag = 'TAG007'", "tag = 'TAG007' and time < '2026-11-22 00:10'"])

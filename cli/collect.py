@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from cli.event_loop import run
-from cli.log import log_to_stderr
+from cli.log import log_to_stderr, time_for_files
 from cli.options import config_option
 from cli.service import CollectService
 from historian.config.load import load_configuration
@@ -25,5 +25,7 @@ def collect(config_path: Path, seconds: float | None, verbose: bool) -> None:
     """
     log_to_stderr(verbose=verbose)
     configuration = load_configuration(config_path)
-    service = CollectService(configuration, say=lambda text: click.echo(f"historian: {text}", err=True))
+    service = CollectService(
+        configuration, say=lambda text: click.echo(f"{time_for_files()}historian: {text}", err=True)
+    )
     run(service.run(seconds))

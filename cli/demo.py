@@ -183,7 +183,8 @@ class Collector:
             ) from None
         if self._process.returncode:
             self.check()
-        return self._said().splitlines()[-1]
+        last = self._said().splitlines()[-1]
+        return last[max(last.find("historian: "), 0) :]  # without the time, which a log in a file has in front
 
     def _interrupt(self) -> None:
         if sys.platform == "win32":

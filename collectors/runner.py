@@ -8,7 +8,6 @@ growing delays, and comes back by itself; scans of groups that are not connected
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -19,12 +18,11 @@ from collectors.driver import Driver, ReadPlan
 from collectors.health import SourceHealth, count_bad
 from collectors.schedule import ScanGrid, Timer
 from collectors.sink import Sink
+from collectors.source_log import SourceLog, log
 from historian.errors import SourceError, SourceUnavailableError
 from historian.model.clock import US_PER_S
 from historian.model.scan import Scan, ScanGroup
 from historian.model.status import BAD_COMMUNICATION_ERROR, BAD_INTERNAL_ERROR
-
-_log = logging.getLogger("historian.collectors")
 
 READ_AT_ONCE_US: Final = 2 * US_PER_S
 """A group due later than this after a connect is read at once, so that slow tags do not stay unknown for long."""
@@ -59,6 +57,7 @@ class SourceRunner:
         self._sink = sink
         self._timer = timer
         self._backoff = backoff or Backoff()
+        self._log = SourceLog(name)
         self._driver: Driver | None = None
         self._plans: dict[int, ReadPlan] = {}
         self._turn = asyncio.Lock()
@@ -107,6 +106,7 @@ class SourceRunner:
             return False
         self._plans = plans
         self.health.state = "connected"
+        self._log.connected(self.health.url, self._groups)
         return True
 
     async def _read_slow_groups(self, grids: dict[int, ScanGrid]) -> None:
@@ -158,9 +158,12 @@ class SourceRunner:
         self.health.last_error = str(error) or type(error).__name__
         self._lost.set()
         if not isinstance(error, SourceError):
-            _log.error("%s: a fault in the collector itself; the source is tried again", self.name, exc_info=error)
-        if not self._silent:
+            log.error("%s: a fault in the collector itself; the source is tried again", self.name, exc_info=error)
+        if self._silent:
+            self._log.failed_again(self.health.last_error)
+        else:
             self._silent = True
+            self._log.lost(self.health.last_error)
             self._sink.event("lost", self.name, self.health.last_error)
             for group in self._groups:
                 self._send_bad(group)
@@ -204,6 +207,7 @@ class SourceRunner:
         )
         self.health.skewed += reading.skewed
         self._note_reading(scan, clock.monotonic_us() - started_us)
+        self._log.first_reading(group, scan)
         self._sink.accept(scan)
 
     def _send_bad(self, group: ScanGroup) -> None:
@@ -245,6 +249,7 @@ class SourceRunner:
         if self._silent:
             self._silent = False
             health.reconnects += 1
+            self._log.recovered(self.health.url)
             self._sink.event("recovered", self.name, f"{health.url} answers again")
 
     def _note_points(self) -> None:
@@ -284,5 +289,5 @@ async def _supervise(runner: SourceRunner, timer: Timer) -> None:
             runner.health.errors += 1
             runner.health.state = "failed"
             runner.health.last_error = f"fault in the collector itself: {error!r}"
-            _log.error("%s: a fault in the collector itself; the source is started again", runner.name, exc_info=error)
+            log.error("%s: a fault in the collector itself; the source is started again", runner.name, exc_info=error)
         await timer.sleep_until(timer.clock.monotonic_us() + RESTART_US)

@@ -309,3 +309,16 @@ async def test_health_counts_points_and_times(world):
     assert world.health.latency_ms == pytest.approx(50)
     assert world.health.last_good_us == world.sink.scans[-1].arrival_us
     assert set(world.health.as_mapping()) >= {"state", "scans", "overruns", "errors", "last_error", "updated_us"}
+
+
+async def test_an_operator_reads_of_a_loss_and_of_the_return_once_in_the_log(world, caplog):
+    world.device.reachable = False
+    async with running(world, world.runner()):
+        await world.run(20)
+        world.device.reachable = True
+        await world.run(10)
+    warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert warnings == [
+        "device: cannot connect: refused. All its tags are Bad now; it is tried again until it answers",
+        "device: test://device answers again",
+    ]

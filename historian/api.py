@@ -17,11 +17,13 @@ from typing import Self, TypeAlias
 import pyarrow as pa
 
 from historian.errors import UnusableValueError
+from historian.retrieval.described import TagTexts, newest_of_each, select_rows, values_at
 from historian.retrieval.history import FIRST_US, LAST_US, open_scope, samples_in
 from historian.retrieval.kept import KeptConnection
 from historian.retrieval.query import Parameters, ask
 from historian.retrieval.time_range import TimeRange, find_zone, parse_time, to_us
-from storage.reader import StoreReader
+from storage.reader import StoreReader, StoreSnapshot
+from storage.seek import Seeker
 
 Moment: TypeAlias = str | datetime
 """A time: a datetime with a zone, or a text such as ``-8h``."""
@@ -39,6 +41,8 @@ class Historian:
         self._time_zone = time_zone
         self._zone = zone
         self._kept = KeptConnection(time_zone)
+        self._seeker = Seeker()
+        self._tag_texts: TagTexts | None = None
 
     def sql(self, query: str, parameters: Parameters | None = None) -> pa.Table:
         """The answer to one statement that reads; ``?`` or ``$name`` in it are filled from ``parameters``.
@@ -67,8 +71,30 @@ class Historian:
             return samples_in(scope).table()
 
     def snapshot(self) -> pa.Table:
-        """The newest sample of each tag, with the last time its source answered; by tag."""
-        return self.sql("select * from snapshot order by tag")
+        """The newest sample of each tag, with the last time its source answered; by tag.
+
+        The columns of the view ``snapshot``.
+        """
+        found = self._reader.snapshot()
+        return newest_of_each(found, self._texts(found), self._time_zone, now_us())
+
+    def value_at(self, tags: str | Sequence[str], time: Moment) -> pa.Table:
+        """What was stored of each of ``tags``, names or patterns, last at or before an instant; a row a tag.
+
+        Columns tag, at (the instant asked for), time (of the sample), value, value_int, value_text, quality, status,
+        status_code, substituted; in the order asked for, null where there was no sample yet.  Nothing is interpolated:
+        however old the sample is, it is the one that was known.  Raises UsageError for an unknown tag.
+        """
+        found = self._reader.snapshot()
+        at_us = self._instant(time, now_us())
+        texts = self._texts(found)
+        return values_at(self._seeker, found, texts, select_rows(tags, texts), at_us, time_zone=self._time_zone)
+
+    def _texts(self, snapshot: StoreSnapshot) -> TagTexts:
+        kept = self._tag_texts
+        if kept is None or kept.table is not snapshot.tags:
+            kept = self._tag_texts = TagTexts.of(snapshot.tags)
+        return kept
 
     def tags(self) -> pa.Table:
         """What is known of each tag now; by tag."""
@@ -88,9 +114,9 @@ class Historian:
         self.close()
 
     def _range(self, start: Moment | None, end: Moment | None) -> TimeRange:
-        now_us = time.time_ns() // 1000
-        start_us = FIRST_US if start is None else self._instant(start, now_us)
-        return TimeRange(start_us, LAST_US if end is None else self._instant(end, now_us))
+        now = now_us()
+        start_us = FIRST_US if start is None else self._instant(start, now)
+        return TimeRange(start_us, LAST_US if end is None else self._instant(end, now))
 
     def _instant(self, moment: Moment, now_us: int) -> int:
         if isinstance(moment, str):
@@ -98,6 +124,11 @@ class Historian:
         if moment.tzinfo is None:
             raise UnusableValueError(repr(moment), "a datetime with a time zone, such as datetime.now(UTC)")
         return to_us(moment)
+
+
+def now_us() -> int:
+    """Microseconds since 1970 UTC."""
+    return time.time_ns() // 1000
 
 
 def open_historian(path: str | PathLike[str], *, time_zone: str = "UTC") -> Historian:

@@ -46,6 +46,27 @@ def test_snapshot_and_tags(opened):
     assert opened.tags().column("units").to_pylist() == ["", "m3/h", "m3/h", "m3", ""]
 
 
+def test_snapshot_is_the_view(opened):
+    assert opened.snapshot().to_pylist() == opened.sql("select * from snapshot order by tag").to_pylist()
+    assert opened.snapshot().schema.equals(opened.sql("select * from snapshot").schema)
+
+
+def test_value_at(opened):
+    table = opened.value_at(["FQ101.TOTAL", "FIC101.PV", "BATCH.ID"], START + timedelta(seconds=40.5))
+    at = "timestamp '2026-11-22 00:00:40.5+00'"
+    for row in table.to_pylist():
+        newest = f"select * from samples where tag = ? and time <= {at} order by time desc limit 1"  # noqa: S608 - a time
+        (wanted,) = opened.sql(newest, [row["tag"]]).to_pylist()
+        assert {name: row[name] for name in wanted} == wanted
+        assert row["at"] == START + timedelta(seconds=40.5)
+    assert table.column("tag").to_pylist() == ["FQ101.TOTAL", "FIC101.PV", "BATCH.ID"]
+
+
+def test_value_at_before_the_first_sample(opened):
+    (row,) = opened.value_at("FIC101.PV", START - timedelta(days=1)).to_pylist()
+    assert (row["tag"], row["time"], row["value"], row["status"]) == ("FIC101.PV", None, None, None)
+
+
 def test_every_call_sees_what_was_committed_meanwhile(opened, store_path):
     with Store.open(store_path) as store:
         ids = store.register_tags(TAGS, T0_US, "test")

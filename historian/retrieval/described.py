@@ -1,0 +1,189 @@
+"""Samples with the names of their tags and statuses, made from Arrow columns without asking DuckDB.
+
+The newest samples and those of one instant are a row a tag: starting a query would take longer than the answer.  The
+columns are those of the views ``snapshot`` and ``samples`` (:mod:`historian.retrieval.views`); a test compares them.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+
+from historian.model.samples import EXACT_LIMIT, BoolArray, FloatArray, IndexArray, Int32Array, Samples
+from historian.model.status import SUBSTITUTED, UNCERTAIN_LAST_USABLE_VALUE, is_good, severity, status_name
+from historian.retrieval.tag_selection import select_tags
+from historian.retrieval.views import WHOLE_TYPES, judged_status
+from storage.arrays import column, numpy_of, present, text_column
+from storage.columns import INT_TYPE, to_samples
+from storage.reader import StoreSnapshot
+from storage.seek import Seeker
+
+STATUS_FIELDS: Final = ("quality", "status", "status_code", "substituted")
+
+
+@dataclass(frozen=True, slots=True)
+class TagTexts:
+    """What of the tags is needed to describe their samples, by row of ``table``; made once for each table of tags.
+
+    ``tag_id`` int32[n] is sorted.  ``by_name`` are the rows in the order of the names, ``rows``
+    by name.
+    """
+
+    table: pa.Table
+    tag_id: Int32Array
+    names: tuple[str, ...]
+    by_name: IndexArray
+    rows: Mapping[str, int]
+    is_whole: BoolArray
+    states: Mapping[int, tuple[tuple[int, ...], tuple[Mapping[int, str], ...]]]
+
+    @classmethod
+    def of(cls, table: pa.Table) -> TagTexts:
+        """From the ``tags`` of a snapshot, which are by tag_id."""
+        names = tuple(table.column("tag").to_pylist())
+        unscaled = [
+            (scale in {None, 1.0}) and (offset in {None, 0.0})
+            for scale, offset in zip(table.column("scale").to_pylist(), table.column("offset").to_pylist(), strict=True)
+        ]
+        whole = [kind in WHOLE_TYPES for kind in table.column("value_type").to_pylist()]
+        return cls(
+            table,
+            numpy_of(table.column("tag_id"), np.int32),
+            names,
+            np.array(sorted(range(len(names)), key=names.__getitem__), np.intp),
+            {name: row for row, name in enumerate(names)},
+            np.array(whole, np.bool_) & np.array(unscaled, np.bool_),
+            _states(table.column("states")),
+        )
+
+    def rows_of(self, tag_id: Int32Array) -> IndexArray:
+        """Where each of ``tag_id`` stands."""
+        rows: IndexArray = np.searchsorted(self.tag_id, tag_id)
+        return rows
+
+
+def _states(states: pa.ChunkedArray) -> dict[int, tuple[tuple[int, ...], tuple[Mapping[int, str], ...]]]:
+    found: dict[int, tuple[tuple[int, ...], tuple[Mapping[int, str], ...]]] = {}
+    for row in np.flatnonzero(present(states)).tolist():
+        sets = states[row]
+        since = tuple(int(each["since"].value or 0) for each in sets)
+        found[row] = since, tuple(dict(each["texts"].as_py() or ()) for each in sets)
+    return found
+
+
+def described(samples: Samples, rows: IndexArray, tags: TagTexts) -> dict[str, pa.Array]:
+    """``value``, ``value_int``, ``value_text`` and STATUS_FIELDS of ``samples``; ``rows`` are those of their tags."""
+    status = samples.status
+    kinds, place = np.unique(status, return_inverse=True)
+    codes = kinds.tolist()
+    return {
+        "value": column(samples.value, pa.float64(), missing=np.isnan(samples.value)),
+        "value_int": _whole_numbers(samples, tags.is_whole[rows]),
+        "value_text": text_column(_texts(samples, rows, tags)),
+        "quality": _of_kinds([severity(code).label for code in codes], place),
+        "status": _of_kinds([status_name(code) for code in codes], place),
+        "status_code": column(status, pa.uint32()),
+        "substituted": column((status & SUBSTITUTED) == SUBSTITUTED, pa.bool_()),
+    }
+
+
+def _of_kinds(texts: list[str], place: IndexArray) -> pa.Array:
+    return text_column([texts[each] for each in place.tolist()])
+
+
+def _whole_numbers(samples: Samples, is_whole: BoolArray) -> pa.Array:
+    """Decimals of 16 bytes, the lower eight first."""
+    value: FloatArray = np.where(np.isnan(samples.value), np.inf, samples.value)
+    held: BoolArray = is_whole & (np.abs(value) <= EXACT_LIMIT)
+    held &= value == np.trunc(value)
+    parts = np.zeros((len(value), 2), np.int64)
+    parts[held, 0] = value[held].astype(np.int64)
+    parts[:, 1] = parts[:, 0] >> 63
+    for row, number in samples.exact.items():
+        parts[row] = np.frombuffer(number.to_bytes(16, "little", signed=True), np.int64)
+        held[row] = True
+    validity = pa.py_buffer(np.packbits(held, bitorder="little"))
+    return pa.Array.from_buffers(INT_TYPE, len(value), [validity, pa.py_buffer(parts)])
+
+
+def _texts(samples: Samples, rows: IndexArray, tags: TagTexts) -> list[str | None]:
+    """The text of a code is the one that its tag's enumeration had at the time.  Loops over tags with texts only."""
+    texts: list[str | None] = [None] * len(samples)
+    for row, text in samples.text.items():
+        texts[row] = text
+    if tags.states:
+        stated = np.flatnonzero(np.isin(rows, np.fromiter(tags.states, np.intp, len(tags.states))))
+        for row in stated.tolist():
+            if texts[row] is None:
+                texts[row] = _state(tags, int(rows[row]), samples, row)
+    return texts
+
+
+def _state(tags: TagTexts, tag: int, samples: Samples, row: int) -> str | None:
+    since, sets = tags.states[tag]
+    value = float(samples.value[row])
+    code = samples.exact.get(row)
+    if code is None and abs(value) <= EXACT_LIMIT and value == int(value):
+        code = int(value)
+    # What is before the first set has the first set too.
+    chosen = max(bisect_right(since, int(samples.time_us[row])) - 1, 0)
+    return None if code is None else sets[chosen].get(code)
+
+
+def newest_of_each(snapshot: StoreSnapshot, tags: TagTexts, time_zone: str, now_us: int) -> pa.Table:
+    """The view ``snapshot``, by tag."""
+    samples = to_samples(snapshot.current)
+    rows = tags.rows_of(samples.tag_id)
+    place = np.full(len(tags.names), -1, np.intp)
+    place[rows] = np.arange(len(rows))
+    order = place[tags.by_name]
+    order = order[order >= 0]
+    samples, rows = samples.take(order), rows[order]
+    samples = judged(samples, snapshot.health, now_us)
+    type_ = pa.timestamp("us", tz=time_zone)
+    scans = snapshot.current.column("last_scan")
+    return pa.table({
+        "tag": text_column([tags.names[row] for row in rows.tolist()]),
+        "time": column(samples.time_us, type_),
+        **described(samples, rows, tags),
+        "last_scan": column(numpy_of(scans, np.int64)[order], type_, missing=~present(scans)[order]),
+    })  # fmt: skip
+
+
+def values_at(
+    seeker: Seeker, snapshot: StoreSnapshot, tags: TagTexts, rows: IndexArray, at_us: int, *, time_zone: str
+) -> pa.Table:
+    """A row for each of the tags at ``rows``: see :meth:`historian.api.Historian.value_at`."""
+    found = seeker.at_or_before(snapshot, np.sort(tags.tag_id[rows]), at_us)
+    place = np.searchsorted(found.tag_id, tags.tag_id[rows])
+    known = np.isin(tags.tag_id[rows], found.tag_id)
+    samples = found.take(place[known])
+    columns = {"time": column(samples.time_us, pa.timestamp("us", tz=time_zone))}
+    columns |= described(samples, rows[known], tags)
+    if not known.all():
+        index = column(np.cumsum(known) - 1, pa.int64(), missing=~known)
+        columns = {name: values.take(index) for name, values in columns.items()}
+    return pa.table({
+        "tag": text_column([tags.names[row] for row in rows.tolist()]),
+        "at": column(np.full(len(rows), at_us, np.int64), pa.timestamp("us", tz=time_zone)),
+        **columns,
+    })  # fmt: skip
+
+
+def judged(samples: Samples, health: dict[str, dict[str, object]], now_us: int) -> Samples:
+    """As :func:`historian.retrieval.views.judged_status`: nobody stands for Good samples of a lost process."""
+    if judged_status(health, now_us) == "status":
+        return samples
+    status = np.where(is_good(samples.status), np.uint32(UNCERTAIN_LAST_USABLE_VALUE), samples.status)
+    return replace(samples, status=status)
+
+
+def select_rows(wanted: str | Sequence[str], tags: TagTexts) -> IndexArray:
+    """The rows of the tags that names and patterns mean, in that order.  Raises UsageError for unknown ones."""
+    chosen = select_tags([wanted] if isinstance(wanted, str) else list(wanted), tags.names)
+    return np.array([tags.rows[name] for name in chosen], np.intp)

@@ -42,7 +42,7 @@ from storage.thinning_neighbours import Edge, Neighbours, find
 _GROUP_ROWS: Final = 131_072
 
 
-def made_until(files: Iterable[CatalogueEntry], made: Iterable[AverageFile], now_us: int) -> int:
+def made_until(files: Iterable[CatalogueEntry], made: Iterable[AverageFile | Averaged], now_us: int) -> int:
     """Before this time every month with samples has its averages: what retention may take."""
     done = {file.month_us for file in made}
     return min((month for month in months_of(files) if month not in done), default=month_start(now_us))

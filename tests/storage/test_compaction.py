@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from time import perf_counter
 
 import pyarrow.parquet as pq
 import pytest
@@ -13,6 +14,7 @@ from conformance.store_suite import rows_of
 from historian.config.settings import CompactionSettings
 from historian.model.commit import Commit
 from storage import names
+from storage.pace import Pace
 from storage.reader import StoreReader
 from storage.store import Store
 
@@ -263,3 +265,28 @@ def test_the_plan_is_what_is_done(store, reader):
     assert [(job.action, job.level, job.files_in) for job in planned.jobs] == [
         (job.action, job.level, job.files_in) for job in done.jobs
     ]
+
+
+def test_a_merge_that_is_stopped_leaves_everything_as_it_was(store, store_path, reader):
+    for number in range(3):
+        put(store, minutes(1, NOV_1 + number * HOUR, 60))
+    before, files = visible(reader), levels(store)
+    compactor = store._upkeep._compactor(1.0)
+    compactor.pace.stop()
+    report = compactor.run(NOV_1 + 2 * DAY, SETTINGS, everything=False)
+    assert report.stopped
+    assert report.jobs == ()
+    assert (visible(reader), levels(store)) == (before, files)
+    store._intents.clean_up()
+    on_disk = {str(path) for path in (store_path / names.ARCHIVE / names.SAMPLES).rglob("*") if path.is_file()}
+    assert on_disk == {file.path for file in reader.snapshot().files}
+
+
+def test_the_background_sleeps_in_proportion_to_its_work():
+    pace = Pace(0.5)
+    pace.begin()
+    started = perf_counter()
+    while perf_counter() - started < 0.05:
+        pass
+    pace.rest()
+    assert 0.095 < perf_counter() - started < 2

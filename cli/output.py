@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterator
+from datetime import date, time
 from decimal import Decimal
 from typing import Any, BinaryIO, Final, TypeAlias
 
@@ -74,10 +75,33 @@ def times_as_text(column: pa.Array) -> pa.Array:
 
 
 def scalar_text(value: object) -> str:
-    """One value of an unusual type."""
+    """One value of an unusual type: dates and times in ISO 8601, bytes in hex, lists and structures as JSON."""
+    if isinstance(value, pa.MonthDayNano):
+        return interval_text(value)
+    if isinstance(value, date | time):
+        return value.isoformat()
     if isinstance(value, bytes):
         return value.hex()
     return value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
+
+
+def interval_text(value: pa.MonthDayNano) -> str:
+    """The difference of two times as DuckDB writes it: ``1 year 2 months 3 days 00:00:32.147434``."""
+    years, months = divmod(abs(value.months), 12)
+    sign = -1 if value.months < 0 else 1
+    parts = [(sign * years, "year"), (sign * months, "month"), (value.days, "day")]
+    words = [f"{number} {unit}{'' if abs(number) == 1 else 's'}" for number, unit in parts if number]
+    if value.nanoseconds or not words:
+        words.append(_clock_text(value.nanoseconds // 1000))
+    return " ".join(words)
+
+
+def _clock_text(duration_us: int) -> str:
+    seconds, fraction = divmod(abs(duration_us), 1_000_000)
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    behind = f".{fraction:06d}".rstrip("0") if fraction else ""
+    return f"{'-' if duration_us < 0 else ''}{hours:02d}:{minutes:02d}:{seconds:02d}{behind}"
 
 
 def write_json(schema: pa.Schema, batches: Batches, file: BinaryIO) -> int:
@@ -106,6 +130,8 @@ def _json_column(column: pa.Array) -> list[Any]:
 
 
 def _json_value(value: object) -> object:
+    if isinstance(value, pa.MonthDayNano):
+        return interval_text(value)
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Decimal):

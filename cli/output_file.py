@@ -23,32 +23,46 @@ def open_output(path: Path | None) -> Iterator[BinaryIO]:
     with replaced_file(path) as temporary, temporary.open("wb") as file:
         yield file
         file.flush()
-        os.fsync(file.fileno())
+        if temporary.is_file():  # a pipe has nothing to keep
+            os.fsync(file.fileno())
 
 
 @contextmanager
 def replaced_file(path: Path) -> Iterator[Path]:
     """A name to write under; when the block ends well the file is renamed to ``path``, else it is removed.
 
-    So a reader of ``path`` never sees half a result, and a failed run leaves what was there before.  Raises UsageError
-    when there is no such folder or ``path`` is one, HistorianError when the disk refuses.
+    So a reader of ``path`` never sees half a result, and a failed run leaves what was there before.  A link stays one:
+    what it points at is replaced.  A device or a pipe (``/dev/stdout``, ``/dev/null``) is written to as it is.  Raises
+    UsageError when there is no such folder or ``path`` is one, HistorianError when the disk refuses.
     """
     if not path.parent.is_dir():
         raise UsageError(f"cannot write {path}: there is no folder {path.parent}; make it first, or name another")
     if path.is_dir():
         raise UsageError(f"cannot write {path}: it is a folder, wanted a file's name")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    if path.exists() and not path.is_file():
+        with _explained(path):
+            yield path
+        return
+    target = path.resolve()
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
-        yield temporary
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        if isinstance(error, HistorianError | BrokenPipeError) or error.errno is None:
-            raise
-        raise HistorianError(f"cannot write {path}: {_reason(error)}") from error
+        with _explained(path):
+            yield temporary
+            temporary.replace(target)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Raise what the disk says as HistorianError; our own errors and a reader that is gone pass."""
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, HistorianError | BrokenPipeError) or error.errno is None:
+            raise
+        raise HistorianError(f"cannot write {path}: {_reason(error)}") from error
 
 
 def _reason(error: OSError) -> str:

@@ -24,10 +24,19 @@ FORMATS: Final = ("table", "csv", "json", "parquet", "arrow")
 DEFAULT_ROWS: Final = 1000
 
 _TAG_CONDITION: Final = re.compile(r"\btag\s*(?:=\s*|in\s*\(\s*)('[^']*'(?:\s*,\s*'[^']*')*)", re.IGNORECASE)
+_COMMENT: Final = re.compile(r"--\s")
 _LITERAL: Final = re.compile(r"'([^']*)'")
 
 
-@click.command()
+class QueryCommand(click.Command):
+    """A query may begin with a comment, ``-- so``, which must not be taken for an option."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As click does, after such a query has got a blank in front."""
+        return super().parse_args(ctx, [f" {arg}" if _COMMENT.match(arg) else arg for arg in args])
+
+
+@click.command(cls=QueryCommand)
 @click.argument("query", required=False)
 @click.option("--file", "query_file", type=click.Path(path_type=Path), help="Read the query from a file.")
 @click.option(
@@ -88,8 +97,10 @@ def _query_text(query: str | None, query_file: Path | None) -> str:
     if query_file is not None:
         try:
             return query_file.read_text(encoding="utf-8-sig")
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"cannot read the query from {query_file}: {error}") from error
+        except OSError as error:
+            raise UsageError(f"cannot read the query from {query_file}: {error.strerror or error}") from error
+        except UnicodeDecodeError as error:
+            raise UsageError(f"cannot read the query from {query_file}: {error}; wanted text in UTF-8") from error
     if query not in {None, "-"}:
         return str(query)
     if query is None and sys.stdin.isatty():
@@ -100,9 +111,14 @@ def _query_text(query: str | None, query_file: Path | None) -> str:
 def _format(format_: str | None, output: Path | None) -> str:
     """As asked for, else as the file's name says, else a table.
 
-    Raises UsageError for bytes that would go to a terminal.
+    Raises UsageError for bytes that would go to a terminal, and for a name like ``x.xlsx``, whose format there is not.
     """
     named = "" if output is None else output.suffix.lower().removeprefix(".")
+    if format_ is None and named not in {"", "txt", *FORMATS}:
+        raise UsageError(
+            f"cannot tell the format of {output}: wanted a name that ends in .csv, .json, .parquet, .arrow or .txt (a "
+            "table), or --format"
+        )
     chosen = format_ or (named if named in FORMATS else "table")
     if chosen in {"parquet", "arrow"} and output is None and sys.stdout.isatty():
         raise UsageError(f"cannot show {chosen} in a terminal; write it into a file: --output FILE.{chosen}")

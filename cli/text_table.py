@@ -36,7 +36,9 @@ def cell(value: object) -> str:
         return number(value)
     if isinstance(value, datetime):
         return moment(value)
-    return str(value) if isinstance(value, str | int | bool) else _other(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, str | int) else _other(value)
 
 
 def number(value: float) -> str:
@@ -53,7 +55,7 @@ def moment(value: datetime) -> str:
 
 
 def _other(value: object) -> str:
-    return scalar_text(value) if isinstance(value, dict | list | bytes) else str(value)
+    return scalar_text(value) if isinstance(value, dict | list | bytes | pa.MonthDayNano) else str(value)
 
 
 def _aligned(names: Sequence[str], columns: Sequence[Sequence[str]], right: Sequence[bool]) -> list[str]:

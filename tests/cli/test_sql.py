@@ -89,6 +89,55 @@ def test_csv_of_unusual_types(ask):
     assert (row["l"], row["t"], row["n"]) == ("[1, 2]", 'a,"b', "")
 
 
+def test_dates_and_differences_of_times_as_people_write_them(ask):
+    query = (
+        "select date '2026-11-22' as day, time '06:00:00.5' as clock, interval '26 hours 3.25 seconds' as took, "
+        "interval '-14 months' as age, timestamp '2026-01-02' - timestamp '2026-01-01' as between_, true as open"
+    )
+    header, row = csv.reader(io.StringIO(ask("--format", "csv", query).stdout))
+    assert row == ["2026-11-22", "06:00:00.500000", "26:00:03.25", "-1 year -2 months", "1 day", "true"], header
+    (found,) = json.loads(ask("--format", "json", query).stdout)
+    assert (found["day"], found["took"], found["between_"]) == ("2026-11-22", "26:00:03.25", "1 day")
+    shown = ask(query).stdout.splitlines()[2].split("  ")
+    assert [cell.strip() for cell in shown if cell] == [
+        "2026-11-22", "06:00:00.500000", "26:00:03.25", "-1 year -2 months", "1 day", "true",
+    ]  # fmt: skip
+
+
+def test_a_query_may_begin_with_a_comment(ask):
+    assert ask("--format", "csv", "-- what is it?\nselect 42 as x").stdout == '"x"\n42\n'
+
+
+def test_a_name_whose_format_there_is_not(ask, tmp_path):
+    with pytest.raises(UsageError, match=r"x\.xlsx.*\.csv.*--format"):
+        ask("--output", str(tmp_path / "x.xlsx"), "select 1")
+    assert not list(tmp_path.glob("*xlsx*"))
+    ask("--output", str(tmp_path / "x.txt"), "select 1 as a")
+    assert (tmp_path / "x.txt").read_text() == "a\n-\n1\n"
+
+
+def test_a_link_stays_a_link(ask, tmp_path):
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    (folder / "real.csv").write_text("old")
+    (tmp_path / "link.csv").symlink_to(folder / "real.csv")
+    ask("--output", str(tmp_path / "link.csv"), "select 42 as x")
+    assert (folder / "real.csv").read_text() == '"x"\n42\n'
+    assert (tmp_path / "link.csv").is_symlink()
+    assert [path.name for path in folder.iterdir()] == ["real.csv"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_is_written_to_and_not_replaced(store, tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    arguments = ["--store", str(store), "--format", "csv", "--output", str(pipe), "select 42 as x"]
+    with subprocess.Popen([*COMMAND, *arguments]) as writing:
+        assert pipe.read_bytes() == b'"x"\n42\n'
+    assert writing.returncode == 0
+    assert pipe.is_fifo()
+
+
 def test_another_time_zone(ask):
     text = ask("--tz", "Europe/Berlin", "--format", "csv", "select time from snapshot where tag = 'FIC101.PV'").stdout
     assert "2026-11-22T01:00:59.000000+01:00" in text

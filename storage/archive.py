@@ -19,9 +19,13 @@ from storage.columns import SAMPLE_SCHEMA, times_us
 from storage.files import ArchiveFolder
 from storage.schema import FORMAT_VERSION
 
-Encoding: TypeAlias = Literal["dictionary", "PLAIN", "BYTE_STREAM_SPLIT"]
+Encoding: TypeAlias = Literal["dictionary", "short dictionary", "PLAIN", "BYTE_STREAM_SPLIT"]
 
-ENCODINGS: Final[tuple[Encoding, ...]] = ("dictionary", "PLAIN", "BYTE_STREAM_SPLIT")
+DICTIONARY_BYTES: Final = 1 << 20
+SHORT_DICTIONARY_BYTES: Final = 64 << 10
+SHORT_GROUP_ROWS: Final = 65_536
+"""A row group whose values need a larger dictionary goes on without one.  With the short one, for files of row groups
+with fewer rows than this, each tag gets what suits it: 8,192 different values among 20,000 are better left to zstd."""
 
 MIN_GROUP_ROWS: Final = 16_384
 MAX_GROUP_ROWS: Final = 131_072
@@ -29,9 +33,9 @@ MAX_GROUP_ROWS: Final = 131_072
 time."""
 
 TRIAL_GROUPS: Final = 4
-TRIAL_ROWS: Final = 32_768
-"""The value's encoding is chosen by encoding the values of so many row groups, and of each so many rows, in every
-way."""
+TRIAL_ROWS: Final = MAX_GROUP_ROWS
+"""The value's encoding is chosen by encoding the values of so many row groups in every way: whole ones, because how
+many different values there are decides."""
 
 COMPRESSION_LEVEL: Final = 3
 """zstd: level 9 saves 2 % and takes twice the time; compaction, which writes for years, may choose it."""
@@ -122,7 +126,7 @@ class _Extent:
 
 def _writer(stream: pa.NativeFile, schema: pa.Schema, encoding: Encoding, level: int) -> pq.ParquetWriter:
     columns: dict[str, str] = {"time": "DELTA_BINARY_PACKED"}
-    if encoding != "dictionary":
+    if encoding not in {"dictionary", "short dictionary"}:
         columns["value"] = encoding
     names = set(schema.names)
     return pq.ParquetWriter(
@@ -131,6 +135,7 @@ def _writer(stream: pa.NativeFile, schema: pa.Schema, encoding: Encoding, level:
         compression="zstd",
         compression_level=level,
         use_dictionary=[name for name in (*_TEXT_COLUMNS, "value") if name in names and name not in columns],
+        dictionary_pagesize_limit=SHORT_DICTIONARY_BYTES if encoding == "short dictionary" else DICTIONARY_BYTES,
         column_encoding={name: chosen for name, chosen in columns.items() if name in names},
         write_statistics=True,
         write_page_index=True,
@@ -166,8 +171,10 @@ def choose_encoding(values: pa.ChunkedArray, cuts: Sequence[tuple[int, int]], le
     places = sorted({place * (len(cuts) - 1) // (TRIAL_GROUPS - 1) for place in range(TRIAL_GROUPS)})
     chosen = [cuts[place] for place in places]
     parts = [values.slice(first, min(end - first, TRIAL_ROWS)) for first, end in chosen]
-    sizes = {encoding: sum(_encoded_bytes(part, encoding, level) for part in parts) for encoding in ENCODINGS}
-    return min(ENCODINGS, key=sizes.__getitem__)
+    is_short = max(end - first for first, end in cuts) < SHORT_GROUP_ROWS
+    encodings: tuple[Encoding, ...] = ("short dictionary" if is_short else "dictionary", "PLAIN", "BYTE_STREAM_SPLIT")
+    sizes = {encoding: sum(_encoded_bytes(part, encoding, level) for part in parts) for encoding in encodings}
+    return min(encodings, key=sizes.__getitem__)
 
 
 def _encoded_bytes(values: pa.ChunkedArray, encoding: Encoding, level: int) -> int:

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -165,6 +166,14 @@ def test_end_to_end_from_the_load_simulator(benchmark, tmp_path: Path, tags: int
     assert process["samples_in"] == source["scans"] * tags, "every value read is accounted for"
 
 
+@dataclass(frozen=True, slots=True)
+class IdlePlan:
+    """Nothing to prepare, and nothing missing."""
+
+    requests: int = 0
+    is_complete: bool = True
+
+
 class IdleDriver:
     """Answers at once: what is measured is the schedule."""
 
@@ -175,9 +184,9 @@ class IdleDriver:
         """No types to tell."""
         return {}
 
-    async def plan(self, group) -> object:
+    async def plan(self, group) -> IdlePlan:
         """No requests to prepare."""
-        return object()
+        return IdlePlan()
 
     async def read(self, group, plan) -> Reading:
         """One value a lane, now."""

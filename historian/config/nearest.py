@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Final
+
+CONSIDERED: Final = 10
+"""So many likely words are compared closely."""
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
@@ -11,9 +15,15 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
 
     Upper and lower case count as the same, because that is the commonest slip of all.
     """
-    by_lower = {name.lower(): name for name in known}
-    matches = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
-    return by_lower[matches[0]] if matches else None
+    by_lower, lower = {name.lower(): name for name in known}, word.lower()
+    matches = difflib.get_close_matches(lower, by_lower, n=CONSIDERED, cutoff=0.6)
+    return by_lower[max(matches, key=lambda name: _likeness(lower, name))] if matches else None
+
+
+def _likeness(word: str, name: str) -> tuple[float, int]:
+    """How like; among equals, letters in their places count: FIC101.PW is FIC101.PV, not FIC101.SP."""
+    in_place = sum(one == other for one, other in zip(word, name, strict=False))
+    return difflib.SequenceMatcher(None, name, word).ratio(), in_place
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

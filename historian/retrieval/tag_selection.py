@@ -43,6 +43,12 @@ def hint(text: str, known: Sequence[str]) -> str:
     """What to do about a name that means no tag: the nearest one, or how to list them."""
     if not known:
         return "the store has no tags yet: start collecting first"
+    parts = [part.strip() for part in text.split(",")]
+    if len(parts) > 1 and (parts[0] in known or _matching(parts[0], known)):
+        return f"give each on its own, not with commas between them: {' and '.join(map(repr, parts))}"
+    other_case = [name for name in known if fnmatchcase(name.lower(), text.lower())]
+    if other_case:
+        return f"upper and lower case count: there is {other_case[0]!r}"
     near = nearest(text.strip("*?"), known)
     if near is None:
         return f'see all {len(known)} with: historian sql "select tag from tags"'  # noqa: S608 - a text for people

@@ -29,7 +29,10 @@ def test_names_and_patterns(wanted, expected):
         ("FIC111.PV", "FIC101.PV"),
         ("fic101.pv", "FIC101.PV"),
         ("XYZ", "select tag from tags"),
-        ("fic*", "no tag matches"),
+        ("FIC101.PW", "the nearest is 'FIC101.PV'"),
+        ("FIC102.SV", "the nearest is 'FIC102.PV'"),
+        ("fic*", "no tag matches 'fic*'; upper and lower case count: there is 'FIC101.PV'"),
+        ("FIC*,TIC205.PV", "give each on its own, not with commas between them: 'FIC*' and 'TIC205.PV'"),
     ],
 )
 def test_what_means_no_tag_is_refused_with_the_nearest(wanted, hint):

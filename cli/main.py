@@ -5,6 +5,7 @@ Commands are imported when they are called, so that ``historian --help`` starts 
 
 from __future__ import annotations
 
+import errno
 import importlib
 import keyword
 import os
@@ -99,17 +100,33 @@ def main() -> None:
         sys.exit(EXIT_INTERRUPTED)
     except BrokenPipeError:
         # The reader of our output is gone (``| head``): not an error, and nothing more can be said there.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         sys.exit(1)
     except Exception as error:
         # The last line of defence: a person cannot use a traceback, and whoever mends it can ask for one.
         if os.environ.get(DEBUG_VARIABLE):
             raise
-        _say(
-            f"stopped by a fault of its own, not of yours: {type(error).__name__}: {error}\n"
-            f"To see where, set {DEBUG_VARIABLE}=1 and run it again; please report what it shows."
-        )
+        _say(_last_words(error))
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            _drop_output()
         sys.exit(1)
+
+
+def _last_words(error: Exception) -> str:
+    """What a person can do about an error that nobody has put into words before."""
+    if isinstance(error, PermissionError) and error.filename is not None:
+        return f"not permitted: this account may not use {error.filename}; ask its owner, or use another account"
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC and error.filename is None:
+        return "cannot write the result: the disk it goes to is full; make room and run it again"
+    return (
+        f"stopped by a fault of its own, not of yours: {type(error).__name__}: {error}\n"
+        f"To see where, set {DEBUG_VARIABLE}=1 and run it again; please report what it shows."
+    )
+
+
+def _drop_output() -> None:
+    """Let go of what is still waiting for stdout, or the interpreter complains of it on its way out."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _say(text: str) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -83,3 +84,25 @@ def test_the_traceback_for_who_mends_it(monkeypatch, capsys):
     monkeypatch.setattr(cli.main, "historian", broken)
     with pytest.raises(KeyError):
         run(monkeypatch, capsys)
+
+
+def forbidden(**_):
+    raise PermissionError(13, "Permission denied", "/plant/store/historian.sqlite")
+
+
+def test_a_store_of_another_account_is_no_fault_of_ours(monkeypatch, capsys):
+    monkeypatch.setattr(cli.main, "historian", forbidden)
+    code, out, err = run(monkeypatch, capsys)
+    assert (code, out) == (1, "")
+    assert err.startswith("historian: not permitted: this account may not use /plant/store/historian.sqlite")
+    assert "HISTORIAN_DEBUG" not in err
+
+
+@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="this system has no disk that is always full")
+def test_a_full_disk_under_the_output_is_told_in_one_line():
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run([sys.executable, "-m", "cli", "--help"], stdout=full, stderr=subprocess.PIPE, check=False)
+    assert done.returncode == 1
+    assert done.stderr.decode().splitlines() == [
+        "historian: cannot write the result: the disk it goes to is full; make room and run it again"
+    ]

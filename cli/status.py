@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import platform
+import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -18,6 +21,9 @@ if TYPE_CHECKING:
 Figures = dict[str, Any]
 
 SOURCE: Final = "source/"
+
+SILENT_US: Final = 5_000_000
+"""A process that commits more often than this is alive, even where its number says nothing: in another container."""
 
 
 @click.command()
@@ -36,7 +42,7 @@ def status(format_: str, store_path: Path | None, config_path: Path) -> None:
     with open_store(store_path, config_path) as reader:
         folder, health, statistics = reader.folder, reader.health(), reader.statistics()
         health = with_trouble(health, reader.trouble())
-    report = make_report(folder, health, statistics, time.time_ns() // 1000)
+    report = make_report(folder, health, statistics, time.time_ns() // 1000, is_gone=_writer_is_gone(folder))
     if format_ == "json":
         click.echo(json.dumps(report, indent=2, ensure_ascii=False))
         return
@@ -54,11 +60,35 @@ def with_trouble(health: dict[str, Figures], trouble: Figures | None) -> dict[st
     return {**health, "process": {**process, **trouble}}
 
 
-def make_report(folder: Path, health: dict[str, Figures], statistics: StoreStatistics, now_us: int) -> Figures:
-    """All that ``status`` says, JSON-ready: process, sources by name, store.  Times are ISO 8601 in UTC."""
+def _writer_is_gone(folder: Path) -> bool:
+    """True when the process that took the store's lock last, and did not let go, does not exist any more.
+
+    Known only of a process of this machine; on Windows there is no harmless way to ask.
+    """
+    from storage.lock import read_owner  # noqa: PLC0415 - so that --help does not wait for it
+
+    owner = read_owner(folder)
+    if owner is None or owner.host != platform.node() or sys.platform == "win32":
+        return False
+    try:
+        os.kill(owner.pid, 0)  # signal 0 only asks whether there is such a process
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False  # it exists, and belongs to another account
+    return False
+
+
+def make_report(
+    folder: Path, health: dict[str, Figures], statistics: StoreStatistics, now_us: int, *, is_gone: bool = False
+) -> Figures:
+    """All that ``status`` says, JSON-ready: process, sources by name, store.  Times are ISO 8601 in UTC.
+
+    ``is_gone``: the process that collected does not exist any more, however short ago its last word was.
+    """
     process = health.get("process", {})
     return {
-        "collecting": _collecting(health, statistics, now_us),
+        "collecting": _collecting(health, statistics, now_us, is_gone=is_gone),
         "process": _with_times(process),
         "sources": {
             name.removeprefix(SOURCE): _with_times(row)
@@ -70,7 +100,7 @@ def make_report(folder: Path, health: dict[str, Figures], statistics: StoreStati
     }
 
 
-def _collecting(health: dict[str, Figures], statistics: StoreStatistics, now_us: int) -> Figures:
+def _collecting(health: dict[str, Figures], statistics: StoreStatistics, now_us: int, *, is_gone: bool) -> Figures:
     """``state``: "yes", "no" (ended in order), "lost" (ended without a word) or "never"; and its last word."""
     # Imported here, because it brings DuckDB's views along.
     from historian.retrieval.liveness import is_collecting  # noqa: PLC0415 - as above
@@ -81,7 +111,8 @@ def _collecting(health: dict[str, Figures], statistics: StoreStatistics, now_us:
     elif not statistics.run_open:
         state = "no"
     else:
-        state = "yes" if is_collecting(last_us, now_us) else "lost"
+        gone = is_gone and now_us - last_us > SILENT_US
+        state = "yes" if is_collecting(last_us, now_us) and not gone else "lost"
     return {
         "state": state,
         "last_commit": _instant(last_us),

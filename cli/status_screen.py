@@ -6,7 +6,6 @@ import time
 from datetime import datetime
 from typing import Any, Final
 
-from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -32,8 +31,9 @@ def show(report: Figures) -> None:
         console.width = PIPE_WIDTH
     console.print(headline(report))
     if report["sources"]:
+        console.print()
         console.print(_sources(report))
-        for trouble in _troubles(report):
+        for trouble in [*_troubles(report), *_bad_tags(report)]:
             console.print(trouble)
         console.print()
     console.print(_store(report))
@@ -72,9 +72,11 @@ def headline(report: Figures) -> Text:
 
 def _sources(report: Figures) -> Table:
     live = report["collecting"]["state"] == "yes"
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in ("source", "state", "last good scan"):
-        table.add_column(name, overflow="fold")
+    # As narrow as can be: all of it has to fit into 80 columns.
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table.add_column("source", overflow="fold")
+    for name in ("state", "last good"):
+        table.add_column(name, no_wrap=True)
     for name in ("good", "bad", "scans", "overruns", "errors", "latency"):
         table.add_column(name, justify="right", no_wrap=True)
     for name, figures in report["sources"].items():
@@ -94,6 +96,13 @@ def _troubles(report: Figures) -> list[Text]:
     """The last error of each source that had one."""
     errors = {name: figures.get("last_error") for name, figures in report["sources"].items()}
     return [Text(f"{name}: last error: {error}", "dim") for name, error in errors.items() if error]
+
+
+def _bad_tags(report: Figures) -> list[Text]:
+    """How to see which tags are Bad, when some are while it collects."""
+    if report["collecting"]["state"] != "yes" or not any(row.get("bad") for row in report["sources"].values()):
+        return []
+    return [Text("Which are bad: historian sql \"from snapshot where quality = 'Bad'\"", "dim")]
 
 
 def _store(report: Figures) -> Table:
@@ -166,10 +175,10 @@ def to_second(moment: str) -> str:
 
 
 def age(seconds: float) -> str:
-    """``0.4 s``, ``12 min``, ``3.1 h``."""
+    """``0.4 s``, ``12 min``, ``3.1 h``: two digits say enough."""
     for size, unit in _UNITS:
         if seconds >= size:
-            return f"{seconds / size:.3g} {unit}"
+            return f"{seconds / size:.1f} {unit}" if seconds < 10 * size else f"{seconds / size:.0f} {unit}"
     return f"{max(seconds, 0.0):.1f} s"
 
 

@@ -1,6 +1,11 @@
 from __future__ import annotations
 
 import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
 import time
 
 import pytest
@@ -72,6 +77,35 @@ def test_it_is_honest_when_nothing_collects(report, health, final, state, words)
     assert state
 
 
+def test_a_process_that_does_not_exist_any_more_is_lost_before_its_word_is_old(report, store_path):
+    with subprocess.Popen([sys.executable, "-c", ""]) as dead:
+        pass
+    record = {"pid": dead.pid, "host": platform.node(), "command": "historian collect", "since": "2026-11-22T00:00:00Z"}
+
+    def state(age_s: float, **changes: object) -> str:
+        report(health=figures(age_s))
+        (store_path / "historian.lock").write_text(json.dumps({**record, **changes}))
+        found = CliRunner().invoke(status, ["--store", str(store_path), "--format", "json"]).stdout
+        shutil.rmtree(store_path)
+        return json.loads(found)["collecting"]["state"]
+
+    assert state(15) == ("yes" if sys.platform == "win32" else "lost")
+    assert state(1) == "yes"
+    assert state(15, host="another machine") == "yes"
+    assert state(15, pid=os.getpid()) == "yes"
+
+
+def test_the_table_fits_into_80_columns(report, monkeypatch):
+    monkeypatch.setattr("cli.status_screen.PIPE_WIDTH", 80)
+    health = figures(1)
+    health["source/boiler"] |= {"bad": 3, "scans": 1_234_567, "overruns": 12}
+    lines = report(health=health).splitlines()
+    (row,) = (line for line in lines if line.startswith("boiler "))
+    cells = row.split()
+    assert [*cells[:2], *cells[-7:]] == ["boiler", "connected", "4", "3", "1,234,567", "12", "2", "1.5", "ms"]
+    assert any("where quality = 'Bad'" in line for line in lines)
+
+
 def test_a_store_nothing_was_collected_into(store_path):
     make_store(store_path, [])
     found = json.loads(CliRunner().invoke(status, ["--store", str(store_path), "--format", "json"]).stdout)
@@ -84,7 +118,7 @@ def test_words_for_sizes_and_times():
         "0.0 s",
         "1.5 s",
         "1.5 min",
-        "2 h",
-        "2.31 d",
+        "2.0 h",
+        "2.3 d",
     ]
     assert [in_bytes(size) for size in (12, 1500, 2_500_000)] == ["12 bytes", "1.5 kB", "2.5 MB"]

@@ -90,7 +90,10 @@ def command(verb, options):
         "demo": [program("historian"), "demo"],
         "historian": [program("historian")],
         "test": [*pytest, "-n", "2"],
-        "slow": [*pytest, "-m", "slow", "--timeout", "1800", "--hypothesis-profile", "slow"],
+        "slow": [
+            *pytest, "tests/properties", "tests/soak", "-n", "2", "-m", "slow or not slow", "--timeout", "1800",
+            "--hypothesis-profile", "slow",
+        ],
         "bench": [*pytest, "benchmarks", "--benchmark-enable", "--benchmark-only", "--timeout", "600", "-s"],
         "lint": [program("ruff"), "check", "."],
         "types": [program("mypy")],

@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from historian.errors import UnusableValueError
 from historian.retrieval.described import TagTexts, newest_of_each, select_rows, values_at
-from historian.retrieval.history import FIRST_US, LAST_US, open_scope, samples_in
+from historian.retrieval.history import FIRST_US, LAST_US, kept_history
 from historian.retrieval.kept import KeptConnection
 from historian.retrieval.query import Parameters, ask
 from historian.retrieval.time_range import TimeRange, find_zone, parse_time, to_us
@@ -67,8 +67,7 @@ class Historian:
         the wrong way round.
         """
         wanted = [tags] if isinstance(tags, str) else list(tags)
-        with open_scope(self._reader, wanted, self._range(start, end), time_zone=self._time_zone) as scope:
-            return samples_in(scope).table()
+        return kept_history(self._kept, self._reader, wanted, self._range(start, end))
 
     def snapshot(self) -> pa.Table:
         """The newest sample of each tag, with the last time its source answered; by tag.

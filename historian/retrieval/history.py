@@ -16,10 +16,12 @@ import numpy as np
 import pyarrow as pa
 
 from historian.model.samples import Int32Array
-from historian.retrieval.connection import connect, quoted
+from historian.retrieval.connection import connect, quoted, register
+from historian.retrieval.kept import KeptConnection
 from historian.retrieval.query import Answer, ask
 from historian.retrieval.tag_selection import select_tags
 from historian.retrieval.time_range import TimeRange, format_time
+from historian.retrieval.views import samples_select
 from storage.arrays import column, numpy_of
 from storage.columns import INT_TYPE, TIME_TYPE
 from storage.reader import StoreReader, StoreSnapshot
@@ -41,6 +43,9 @@ LONG_SCHEMA: Final = pa.schema(
     ]
 )
 """Samples in long form."""
+
+NAMED_TAGS: Final = 1000
+"""So many tags stand in the text of a query at most; more are found by the join alone."""
 
 EVER: Final = TimeRange(FIRST_US, LAST_US)
 
@@ -123,6 +128,26 @@ def _versions(versions: pa.Table, tags: pa.Table) -> pa.Table:
         versions.column("valid_to"),
     ]
     return pa.Table.from_arrays(columns, names=["tag", "place", "units", "since", "until"])
+
+
+def kept_history(kept: KeptConnection, reader: StoreReader, wanted: Sequence[str], span: TimeRange) -> pa.Table:
+    """What :func:`samples_in` gives for a scope of ``wanted``, over a connection that is there already.
+
+    The views of that connection are over all files; this query names those that can hold an answer.  Raises UsageError
+    when a name or a pattern means no tag.
+    """
+    snapshot = reader.snapshot()
+    tags = select_tags(wanted, snapshot.tags.column("tag").to_pylist())
+    narrow = narrowed(snapshot, tags, span)
+    versions = _versions(reader.tag_versions(narrow.tags.column("tag_id").to_pylist()), narrow.tags)
+    numbers = ", ".join(map(str, narrow.tags.column("tag_id").to_pylist()))
+    # The conditions are repeated where the rows are read: they do not find their way through all joins by themselves.
+    of_tags = f"tag_id in ({numbers})" if len(tags) <= NAMED_TAGS else "true"
+    inside = f"{of_tags} and time >= '{sql_time(span.start_us)}' and time < '{sql_time(span.end_us)}'"
+    with kept.lend(snapshot) as connection:
+        register(connection, "_versions", versions)
+        text = samples_sql(span).replace("from samples s", f"from ({samples_select(narrow, inside)}) s")
+        return ask(connection, text).table()
 
 
 def samples_in(scope: Scope) -> Answer:

@@ -68,10 +68,20 @@ def notes(configuration: Configuration) -> Iterator[str]:
     if held:
         are = "has a deviation, which does" if len(held) == 1 else "have deviations, which do"
         yield f"{_count(len(held), 'step tag')} {are} nothing, every change is stored: {held[0].name}{_more(len(held))}"
+    yield from _enumeration_notes(configuration)
     for source in configuration.sources.values():
         if isinstance(source, OpcUaSource):
             yield from _password_notes(source)
     yield from _renamed_notes(configuration)
+
+
+def _enumeration_notes(configuration: Configuration) -> Iterator[str]:
+    """Lists of states that can hardly be meant: all codes but theirs would be Bad."""
+    for tag in configuration.tags:
+        states = tag.enumeration
+        if states is not None and len(states) == 1:
+            only = next(iter(states.values()))
+            yield f"{tag.name} has one state, {only!r}, and is Bad in any other; states are parted by |: closed|open"
 
 
 def _renamed_notes(configuration: Configuration) -> Iterator[str]:
@@ -110,6 +120,7 @@ def _password_notes(source: OpcUaSource) -> Iterator[str]:
 
 def _all_answer(configuration: Configuration) -> bool:
     """Read every tag once and print what came; False when a source could not be read."""
+    from cli.bad_hints import hints  # noqa: PLC0415 - needed here alone
     from cli.event_loop import run  # noqa: PLC0415 - asyncio costs start-up time
     from cli.log import log_to_stderr  # noqa: PLC0415 - as above
     from cli.read_once import read_once  # noqa: PLC0415 - as do the collectors' libraries
@@ -121,11 +132,14 @@ def _all_answer(configuration: Configuration) -> bool:
         click.echo()
         for line in aligned(("tag", "value", "units", "status", "time"), rows, right=("value",)):
             click.echo(line)
-    bad = sum(row.status.startswith("Bad") for row in rows)
+    bad = [(row.tag, row.status) for row in rows if row.status.startswith("Bad")]
     click.echo()
     click.echo(
-        f"read {len(rows):,} of {_count(len(configuration.tags), 'tag')}: {len(rows) - bad:,} values, {bad:,} Bad"
+        f"read {len(rows):,} of {_count(len(configuration.tags), 'tag')}: {len(rows) - len(bad):,} values, "
+        f"{len(bad):,} Bad"
     )
+    for line in hints(bad):
+        click.echo(f"  {line}")
     failed = [reading for reading in readings if reading.error]
     for reading in failed:
         click.echo(f"historian: {reading.source}: {reading.error} ({_count(reading.tags, 'tag')} not read)", err=True)

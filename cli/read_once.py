@@ -110,8 +110,9 @@ def value_text(tag: Tag, value_type: ValueType | None, scan: Scan, lane: int) ->
 
 
 def time_text(time_us: int) -> str:
-    """UTC with milliseconds, as all results here; empty when the source told none."""
+    """UTC with milliseconds, as all results here, without the date when it is today's; empty when there is none."""
     if not time_us:
         return ""
     whole = datetime.fromtimestamp(time_us // US_PER_S, UTC)
-    return f"{whole:%Y-%m-%d %H:%M:%S}.{time_us % US_PER_S // 1000:03d}Z"
+    day = "" if whole.date() == datetime.now(UTC).date() else f"{whole:%Y-%m-%d} "
+    return f"{day}{whole:%H:%M:%S}.{time_us % US_PER_S // 1000:03d}Z"

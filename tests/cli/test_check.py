@@ -16,13 +16,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cli.bad_hints import HINTS, hints
 from cli.check import notes, summary
 from cli.columns import aligned
 from cli.read_once import read_source, time_text
 from collectors.driver import Driver, Reading
 from historian.config.load import load_configuration
 from historian.errors import SourceUnavailableError
-from historian.model.status import BAD_NO_COMMUNICATION, BAD_NODE_ID_UNKNOWN, GOOD
+from historian.model.status import BAD_NO_COMMUNICATION, BAD_NODE_ID_UNKNOWN, GOOD, status_code, status_name
 from historian.model.tag import ValueType
 from support.plant_files import HEADER, SETTINGS, TAGS, row, write
 
@@ -183,8 +184,25 @@ def test_connect_reads_every_tag_once(tmp_path, device):
     }  # fmt: skip
     assert found["TI1"][1:3] == ["degC", "Good"]
     assert found["GONE"][0].startswith("Bad")
-    assert all(re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}Z", cells[-1]) for cells in found.values())
-    assert "read 7 of 7 tags: 6 values, 1 Bad" in done.stdout
+    assert all(re.fullmatch(r"\d\d:\d\d:\d\d\.\d{3}Z", cells[-1]) for cells in found.values())
+    assert "read 7 of 7 tags: 6 values, 1 Bad\n  BadConfigurationError (GONE): the device refuses" in done.stdout
+
+
+def test_a_status_of_many_tags_is_explained_once():
+    found = list(hints([(f"T{number}", "BadNodeIdUnknown") for number in range(5)] + [("X", "BadLicenseExpired")]))
+    assert found[0].startswith("BadNodeIdUnknown (T0, T1, T2 and 2 more): the server has no such node")
+    assert found[1:] == ["BadLicenseExpired (X)"]
+
+
+def test_every_status_with_a_hint_is_one_of_opc_ua():
+    assert {name for name in HINTS if status_name(status_code(name)) != name} == set()
+
+
+def test_states_parted_by_something_else_are_pointed_out(tmp_path):
+    write(tmp_path, SETTINGS, "\n".join((HEADER, row(tag="XV1", address="coil:3", enum="closed,open"), "")))
+    done = historian_check(tmp_path)
+    assert done.returncode == 0
+    assert "note: XV1 has one state, 'closed,open', and is Bad in any other; states are parted by |" in done.stderr
 
 
 def test_connect_reads_the_others_when_one_source_is_down(tmp_path, device, free_port):

@@ -12,14 +12,15 @@ import numpy as np
 
 from historian.model.samples import BoolArray, FloatArray, IndexArray, UInt32Array
 from historian.model.scan import Scan
-from historian.model.status import BAD_OUT_OF_RANGE, is_bad
-from historian.model.tag import Tag
+from historian.model.status import BAD_OUT_OF_RANGE, BAD_TYPE_MISMATCH, is_bad
+from historian.model.tag import Tag, ValueType
 
 
 class Scaling:
     """Scales the scans of one group: value = raw * scale + offset, for the lanes that have a scale or an offset.
 
-    A code that the tag's enumeration does not know, and NaN or infinity as a number, become BadOutOfRange.
+    A code that the tag's enumeration does not know, and NaN or infinity as a number, become BadOutOfRange; a text where
+    the tag list says that there is a number becomes BadTypeMismatch.
     """
 
     def __init__(self, tags: Sequence[Tag]) -> None:
@@ -30,6 +31,7 @@ class Scaling:
         self._multiplier, self._divisor = _as_fractions(scale)
         self._offset: FloatArray = np.array([tags[lane].offset or 0.0 for lane in scaled], np.float64)
         self._codes = _lanes_by_codes(tags)
+        self._numbers = frozenset(lane for lane, tag in enumerate(tags) if tag.value_type not in {None, ValueType.TEXT})
 
     def apply(self, scan: Scan) -> Scan:
         """The scan in engineering units; raw arrays are left as they are."""
@@ -40,7 +42,16 @@ class Scaling:
             with np.errstate(over="ignore", invalid="ignore"):
                 value[self._lanes] = raw * self._multiplier / self._divisor + self._offset
             exact = {lane: number for lane, number in exact.items() if lane not in self._scaled}
-        return self._without_non_values(replace(scan, value=value, exact=exact))
+        return self._without_non_values(self._without_unexpected_texts(replace(scan, value=value, exact=exact)))
+
+    def _without_unexpected_texts(self, scan: Scan) -> Scan:
+        # A loop over texts, of which a scan has few.
+        unexpected = [lane for lane in scan.text if lane in self._numbers and not is_bad(scan.status[lane])]
+        if not unexpected:
+            return scan
+        status = scan.status.copy()
+        status[unexpected] = BAD_TYPE_MISMATCH
+        return replace(scan, status=status)
 
     def _without_non_values(self, scan: Scan) -> Scan:
         bad = is_bad(scan.status)

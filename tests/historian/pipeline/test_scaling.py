@@ -8,8 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from historian.model.scan import Scan
-from historian.model.status import BAD_NO_COMMUNICATION, BAD_OUT_OF_RANGE, GOOD, UNCERTAIN_LAST_USABLE_VALUE
-from historian.model.tag import Tag
+from historian.model.status import (
+    BAD_NO_COMMUNICATION,
+    BAD_OUT_OF_RANGE,
+    BAD_TYPE_MISMATCH,
+    GOOD,
+    UNCERTAIN_LAST_USABLE_VALUE,
+)
+from historian.model.tag import Tag, ValueType
 from historian.pipeline.scaling import Scaling
 
 
@@ -92,3 +98,13 @@ def test_text_and_large_whole_numbers_pass_as_they_are():
 def test_a_scaled_whole_number_is_a_double():
     scaled = Scaling([tag(scale=0.5)]).apply(scan(2.0**54, exact={0: 2**54 + 2}))
     assert (scaled.value[0], scaled.exact) == (2.0**53, {})
+
+
+def test_a_text_where_the_tag_list_says_a_number_is_no_value():
+    tags = [tag(value_type=ValueType.FLOAT64), tag(value_type=ValueType.TEXT), tag(), tag(value_type=ValueType.FLOAT64)]
+    nan, texts = np.nan, {lane: "B-4712" for lane in range(4)}
+    raw = scan(nan, nan, nan, nan, status=[GOOD, GOOD, GOOD, BAD_NO_COMMUNICATION], text=texts)
+    result = Scaling(tags).apply(raw)
+    assert result.status.tolist() == [BAD_TYPE_MISMATCH, GOOD, GOOD, BAD_NO_COMMUNICATION]
+    assert result.text == {1: "B-4712", 2: "B-4712"}
+    assert raw.status.tolist()[0] == GOOD

@@ -102,7 +102,7 @@ def test_a_scaled_whole_number_is_a_double():
 
 def test_a_text_where_the_tag_list_says_a_number_is_no_value():
     tags = [tag(value_type=ValueType.FLOAT64), tag(value_type=ValueType.TEXT), tag(), tag(value_type=ValueType.FLOAT64)]
-    nan, texts = np.nan, {lane: "B-4712" for lane in range(4)}
+    nan, texts = np.nan, dict.fromkeys(range(4), "B-4712")
     raw = scan(nan, nan, nan, nan, status=[GOOD, GOOD, GOOD, BAD_NO_COMMUNICATION], text=texts)
     result = Scaling(tags).apply(raw)
     assert result.status.tolist() == [BAD_TYPE_MISMATCH, GOOD, GOOD, BAD_NO_COMMUNICATION]

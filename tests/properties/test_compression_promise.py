@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from properties.compression_lanes import report_all, run_both, scans_of, store_all
 from properties.compression_reference import Sample, Settings, line_error
 from properties.compression_signals import any_settings, any_tags, extreme_tags, plant_tags, promising_settings
+from support.examples import examples
 
 numbers = st.one_of(plant_tags, extreme_tags)
 anything = st.one_of(any_tags, extreme_tags)
@@ -49,14 +50,14 @@ def assert_status_changes_are_kept(samples: list[Sample], kept: list[Sample]) ->
             assert after in kept
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(numbers, promising_settings)
 def test_every_value_left_out_is_within_the_deviation_of_the_line(tag, one):
     kept = store_all(scans_of([tag]), [one]).lanes[0]
     assert worst_error(tag, kept) <= Fraction(one.comp_dev) + rounding(tag, one.comp_dev)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(anything, any_settings)
 def test_only_true_samples_are_stored_in_order_with_both_ends_and_both_sides_of_a_change(tag, one):
     for kept in (store_all(scans_of([tag]), [one]).lanes[0], run_both(scans_of([tag]), [one]).lanes[0]):
@@ -67,7 +68,7 @@ def test_only_true_samples_are_stored_in_order_with_both_ends_and_both_sides_of_
         assert_status_changes_are_kept(tag, kept)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(anything, any_settings)
 def test_of_a_run_of_equal_bad_samples_only_the_ends_are_stored(tag, one):
     free = Settings(exc_dev=one.exc_dev, comp_dev=one.comp_dev, step=one.step)
@@ -77,7 +78,7 @@ def test_of_a_run_of_equal_bad_samples_only_the_ends_are_stored(tag, one):
             assert middle not in kept
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(any_tags, any_settings)
 def test_a_step_tag_can_be_drawn_again_exactly(tag, one):
     stepped = Settings(comp_dev=one.comp_dev, exc_dev=one.exc_dev, comp_min_us=one.comp_min_us, step=True)
@@ -87,7 +88,7 @@ def test_a_step_tag_can_be_drawn_again_exactly(tag, one):
         assert (holds.value, holds.status) == (sample.value, sample.status)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(numbers, promising_settings)
 def test_stored_samples_are_no_further_apart_than_comp_max(tag, one):
     kept = store_all(scans_of([tag]), [one]).lanes[0]
@@ -96,7 +97,7 @@ def test_stored_samples_are_no_further_apart_than_comp_max(tag, one):
         assert limit is None or all(sample.time_us - before.time_us < limit for sample in between)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(numbers, promising_settings)
 def test_every_scan_is_within_exc_dev_of_the_report_it_stands_behind(tag, one):
     kept = report_all(scans_of([tag]), [one]).lanes[0]
@@ -108,7 +109,7 @@ def test_every_scan_is_within_exc_dev_of_the_report_it_stands_behind(tag, one):
             assert distance <= Fraction(one.exc_dev) + rounding(tag, one.exc_dev)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(numbers, promising_settings)
 def test_the_line_through_what_is_left_of_both_stages_is_within_their_bound(tag, one):
     kept = run_both(scans_of([tag]), [one]).lanes[0]

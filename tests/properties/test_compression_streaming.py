@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from properties import compression_reference as reference
 from properties.compression_lanes import lane_samples, report_all, run_both, scans_of, store_all
 from properties.compression_signals import any_settings, any_tags
+from support.examples import examples
 
 plants = st.lists(st.tuples(any_tags, any_settings), min_size=1, max_size=5)
 
@@ -16,7 +17,7 @@ def columns(plant):
     return [tag for tag, _ in plant], [one for _, one in plant]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(plants)
 def test_exception_reporting_equals_the_slow_loops(plant):
     tags, configured = columns(plant)
@@ -26,7 +27,7 @@ def test_exception_reporting_equals_the_slow_loops(plant):
         assert lane == ([*passed, pending] if pending else passed)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(plants)
 def test_the_door_equals_the_slow_loops(plant):
     tags, configured = columns(plant)
@@ -35,7 +36,7 @@ def test_the_door_equals_the_slow_loops(plant):
         assert lane == reference.compressed(tag, one)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(plants, st.randoms(use_true_random=False))
 def test_lanes_that_come_apart_and_not_in_lock_step_change_nothing(plant, random):
     tags, configured = columns(plant)

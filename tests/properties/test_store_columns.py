@@ -12,6 +12,7 @@ from historian.model.samples import Samples
 from storage import buffer, current
 from storage.arrays import column, column_of, numpy_of, present
 from storage.columns import SAMPLE_SCHEMA, complete, concatenate, to_batch, to_samples
+from support.examples import examples
 
 
 @st.composite
@@ -56,7 +57,7 @@ def test_buffer(given_samples):
 
 
 @given(st.lists(samples(max_size=6), max_size=4), st.data())
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 def test_pieces_and_slices(parts, data):
     """Chunked and sliced columns, as they come from several batches, mean the same as one piece."""
     tables = [pa.Table.from_batches([to_batch(part)]) for part in parts]

@@ -21,6 +21,7 @@ from historian.model.status import BAD_SHUTDOWN, GOOD, SUBSTITUTED
 from storage import steps
 from storage.reader import StoreReader
 from storage.store import Store
+from support.examples import examples
 
 TAGS = 4
 
@@ -300,4 +301,4 @@ class StoreMachine(RuleBasedStateMachine):
 
 
 TestStoreModel = StoreMachine.TestCase
-TestStoreModel.settings = settings(max_examples=12, stateful_step_count=20)
+TestStoreModel.settings = settings(max_examples=examples(12), stateful_step_count=20)

@@ -36,7 +36,8 @@ def value_label(value: float, ticks: Sequence[float]) -> str:
     """A tick's number, with as many digits as tell it from its neighbours."""
     step = abs(ticks[1] - ticks[0]) if len(ticks) > 1 else max(abs(value), 1.0)
     if max(abs(value), step) >= 1e7 or step < 1e-5:
-        return f"{value:.6g}"
+        digits = math.ceil(math.log10(max(abs(value) / step, 1.0))) + 1
+        return f"{value:.{min(max(6, digits), 15)}g}"
     return f"{value:.{max(0, -math.floor(math.log10(step) + 1e-9))}f}"
 
 

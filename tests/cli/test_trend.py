@@ -10,10 +10,13 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from cli.axis import time_ticks, value_ticks
+from cli import trend_picture
+from cli.axis import time_ticks, value_label, value_ticks
 from cli.trend import trend
 from cli.trend_text import Canvas, staircase
 from historian.errors import UsageError
+from historian.retrieval.time_range import TimeRange
+from historian.retrieval.trend_lines import Piece, TrendLine
 from support.sample_store import GOOD, T0_US, make_store, plant_rows
 
 RANGE = ("--start", "2026-11-22", "--end", "2026-11-22 00:01")
@@ -141,3 +144,15 @@ def test_a_time_nobody_asked_for_is_cut_to_where_there_is_data(store_path):
 
     assert 44 <= seconds(drawn()) <= 61
     assert seconds(drawn("--start", "-1h")) == pytest.approx(3600, abs=1)
+
+
+def test_labels_of_a_large_counter_tell_ticks_apart_and_fit_into_the_picture():
+    low, high = 9_007_199_254_000_000.0, 9_007_199_258_000_000.0
+    ticks = value_ticks(low, high, 4)
+    assert len({value_label(tick, ticks) for tick in ticks}) == len(ticks) > 2
+    piece = Piece(np.array([0, 60_000_000]), np.array([low, high]))
+    line = TrendLine("EQ112.TOT", "Wh", is_step=False, pieces=(piece,))
+    scene = trend_picture.draw([line], TimeRange(0, 60_000_000), UTC, 600, 300)
+    for label in scene.labels:
+        if label.anchor == "end":
+            assert label.x - 6 * len(label.text) > 0, label.text

@@ -25,6 +25,7 @@ from cli.live import LiveReader
 from cli.live_screen import WIDEST_TREND, Screen, plain_line
 from collectors.simulator.plant import OWN_GROUP, Plant
 from historian.errors import HistorianError, StoreNotFoundError, UsageError
+from storage.lock import WriterLock
 
 FRAME_S: Final = 0.25
 PLAIN_LINE_S: Final = 2.0
@@ -95,6 +96,9 @@ def _prepare_folder(folder: Path) -> Path:
             f"cannot run the demo in {folder}: got a folder with a {settings.name} of its own, "
             "wanted an empty one or that of an earlier demo"
         )
+    if (folder / "store").is_dir():
+        # A demo that still runs there would lose its configuration: raises StoreLockedError, which says who has it.
+        WriterLock.take(folder / "store", "historian demo").release()
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -306,7 +310,8 @@ def _say_what_next(console: Console, home: Path, *, kept: bool) -> None:
     if not kept:
         home = Path("plant")
         lines = [
-            "The folder of this demo is removed now.  One that stays, and runs for ten minutes:",
+            "The folder of this demo is removed now.",
+            "One that stays, and runs for ten minutes:",
             f"  {program} demo --seconds 600 --dir {home}",
             "and meanwhile, in a second terminal:",
         ]

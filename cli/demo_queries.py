@@ -29,7 +29,7 @@ where quality = 'Good' and later is not null
 group by tag order by tag""",
     ),
     Query(
-        "The batch: how long each step took, and how hot the reactor was at its start",
+        "The last steps of the batches: how long each took, and how hot the reactor was at its start",
         """\
 select steps.time, round(seconds, 1) as seconds, round(hot.value, 1) as degC,
        steps.value_text as step
@@ -38,7 +38,7 @@ from (select *, epoch(lead(time) over (order by time) - time) as seconds
 asof left join (from samples where tag = 'TIC205.PV') as hot
      on steps.time >= hot.time
 where steps.quality = 'Good'
-order by steps.time""",
+order by steps.time desc limit 10""",
     ),
     Query(
         "Instruments that failed, how and for how long: nothing is made up meanwhile",

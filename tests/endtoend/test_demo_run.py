@@ -10,7 +10,9 @@ import time
 import psutil
 import pytest
 
+from cli.demo import MARK
 from collectors.simulator.points import BATCH_STATE
+from storage.lock import WriterLock
 from storage.reader import StoreReader
 
 POSIX_ONLY = pytest.mark.skipif(sys.platform == "win32", reason="signals of other processes are a POSIX thing")
@@ -138,3 +140,27 @@ def test_a_folder_with_a_configuration_of_its_own_is_left_alone(demo, tmp_path):
     assert "historian.toml of its own" in said
     assert shown == ""
     assert (tmp_path / "historian.toml").read_text(encoding="utf-8") == "# mine\n"
+
+
+@contextlib.contextmanager
+def taken(store):
+    """The lock of a store, as a collecting process holds it."""
+    lock = WriterLock.take(store, "historian collect")
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def test_the_configuration_of_a_demo_that_still_runs_is_left_alone(demo, tmp_path):
+    store = tmp_path / "plant" / "store"
+    store.mkdir(parents=True)
+    written = f"{MARK}, ports of a demo that runs\n"
+    (tmp_path / "plant" / "historian.toml").write_text(written, encoding="utf-8")
+    with taken(store):
+        process = demo("--dir", "plant")
+        shown, said = process.communicate(timeout=END_S)
+    assert (process.returncode, shown) == (1, "")
+    assert "historian collect" in said
+    assert "writes to it" in said
+    assert (tmp_path / "plant" / "historian.toml").read_text(encoding="utf-8") == written

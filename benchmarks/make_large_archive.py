@@ -37,6 +37,7 @@ def make(folder: Path, tags: int, samples: int, *, per_day: int = 1440, chunk_ro
                 part = range(first, min(first + max(1, chunk_rows // per_day), tags))
                 cause = Cause("make_large_archive", "bulk", end_us)
                 store.insert_chunk(block(part, day, per_day), cause, replace=False, settle=lambda _: ImportNotes())
+            store.flush(force=True)  # a chunk of few samples went to the buffer
     return days * tags * per_day
 
 

@@ -66,8 +66,9 @@ class Historian:
         status, units; by tag, in the order asked for, and time.  Raises UsageError for an unknown tag and for times
         the wrong way round.
         """
-        wanted = [tags] if isinstance(tags, str) else list(tags)
-        return kept_history(self._kept, self._reader, wanted, self._range(start, end))
+        found = self._reader.snapshot()
+        rows = select_rows(tags, self._texts(found))
+        return kept_history(self._kept, found, self._reader.tag_versions, rows, self._range(start, end))
 
     def snapshot(self) -> pa.Table:
         """The newest sample of each tag, with the last time its source answered; by tag.

@@ -251,7 +251,7 @@ class _Work:
     def newest(self) -> Samples:
         """The newest fresh sample of each tag."""
         rows = self.outcome.fresh
-        tag_id = self.samples.tag_id[rows]
+        tag_id = self.samples.tag_id if len(rows) == len(self.samples) else self.samples.tag_id[rows]
         return self.samples.take(rows[np.append(np.flatnonzero(np.diff(tag_id)), len(rows) - 1)])
 
 

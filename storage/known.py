@@ -25,6 +25,8 @@ class Known:
 
     def is_ahead(self, tag_id: Int32Array, time_us: Int64Array) -> BoolArray:
         """bool[n]: later than the newest sample of its tag, which is being collected."""
+        if not len(self.live.samples):
+            return np.zeros(len(tag_id), np.bool_)  # a bulk insert has millions to subtract one from
         return self._is_after(tag_id, time_us - 1)
 
     def is_unsettled(self, tag_id: Int32Array, time_us: Int64Array) -> BoolArray:

@@ -12,6 +12,7 @@ from historian.model.samples import Samples
 from historian.model.tag import Tag, ValueType
 from storage.edits import Cause
 from storage.import_chunk import ImportNotes
+from storage.reader import StoreReader
 from storage.store import Store
 
 DAY_US = 86_400_000_000
@@ -47,8 +48,9 @@ class Ours:
         self.link = historian.open(self.folder)
 
     def size(self) -> int:
-        """Bytes of the archive and of the database."""
-        return sum(path.stat().st_size for path in self.folder.rglob("*.parquet"))
+        """Bytes of the archive's files; those that compaction has replaced are there for ten minutes more."""
+        with StoreReader.open(self.folder) as reader:
+            return reader.statistics().archive_bytes
 
     def newest(self) -> object:
         """Of every tag."""

@@ -185,5 +185,8 @@ def judged(samples: Samples, health: dict[str, dict[str, object]], now_us: int) 
 
 def select_rows(wanted: str | Sequence[str], tags: TagTexts) -> IndexArray:
     """The rows of the tags that names and patterns mean, in that order.  Raises UsageError for unknown ones."""
-    chosen = select_tags([wanted] if isinstance(wanted, str) else list(wanted), tags.names)
+    asked = [wanted] if isinstance(wanted, str) else list(wanted)
+    is_plain = all(name in tags.rows for name in asked)
+    # Names alone are looked up: with 100,000 tags a look at all of them would cost more than the answer.
+    chosen = list(dict.fromkeys(asked)) if is_plain else select_tags(asked, tags.names)
     return np.array([tags.rows[name] for name in chosen], np.intp)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, TypeGuard
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -43,11 +43,21 @@ def _text(value: object, wanted: str, hint: str = "") -> str:
     return value
 
 
+def _is_number(value: object) -> TypeGuard[int | float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _likely_unit(value: float, highest: str | None) -> str:
+    """Seconds, unless so many are not allowed."""
+    most_s = parse_duration(highest) / 1_000_000 if highest is not None else float("inf")
+    return "s" if value <= most_s else "ms"
+
+
 def _duration_from(lowest: str, highest: str | None = None) -> BeforeValidator:
     """A duration in quotes, from ``lowest`` to ``highest``, as microseconds."""
 
     def read(value: object) -> int:
-        hint = f'it needs a unit and quotes: "{value}s"' if isinstance(value, int | float) else ""
+        hint = f'it needs a unit and quotes: "{value}{_likely_unit(value, highest)}"' if _is_number(value) else ""
         text = _text(value, f"{duration.WANTED}, in quotes", hint)
         microseconds = parse_duration(text)
         if microseconds < parse_duration(lowest):

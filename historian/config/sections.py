@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 from historian.config import schema
 from historian.config.document import TomlDocument, key_text
 from historian.config.faults import FaultList, Where
-from historian.config.nearest import did_you_mean, one_of, shown
+from historian.config.nearest import did_you_mean, nearest, one_of, shown
 from historian.config.settings import (
     CompactionSettings,
     ModbusSource,
@@ -117,8 +117,9 @@ class _SectionReader:
         return classes
 
     def protocols(self) -> dict[str, str]:
+        """Of each source; a misspelt one counts as what it is probably meant to be, for the faults of its tags."""
         found = {name: value.get("protocol") for name, value in self.tables("sources").items()}
-        return {name: protocol if protocol in PROTOCOLS else "" for name, protocol in found.items()}
+        return {name: _meant_protocol(protocol) or "" for name, protocol in found.items()}
 
     def sources(self) -> dict[str, SourceSettings]:
         sources = {}
@@ -195,10 +196,18 @@ class _SectionReader:
             self._check_password(value, key)
             return None if opcua is None else self._opcua_source(name, opcua)
         else:
-            got = "nothing" if protocol is None else shown(protocol)
-            hint = did_you_mean(protocol, PROTOCOLS) if isinstance(protocol, str) else ""
-            self.add((*key, "protocol"), got, one_of(f'"{known}"' for known in PROTOCOLS), hint)
+            self._add_unknown_protocol(name, value, key)
         return None
+
+    def _add_unknown_protocol(self, name: str, value: Mapping[str, Any], key: tuple[str, ...]) -> None:
+        """The fault, and those that the section has besides if its protocol is what it is probably meant to be."""
+        protocol = value.get("protocol")
+        got = "nothing" if protocol is None else shown(protocol)
+        hint = did_you_mean(protocol, PROTOCOLS) if isinstance(protocol, str) else ""
+        self.add((*key, "protocol"), got, one_of(f'"{known}"' for known in PROTOCOLS), hint)
+        meant = _meant_protocol(protocol)
+        if meant is not None:
+            self._source(name, {**value, "protocol": meant})
 
     def _opcua_source(self, name: str, section: schema.OpcUaSection) -> OpcUaSource:
         file = section.password_file
@@ -246,6 +255,10 @@ class _SectionReader:
         else:
             known = list(model.model_fields)
             self.add(place, "an unknown key", one_of(known), did_you_mean(word, known))
+
+
+def _meant_protocol(protocol: object) -> str | None:
+    return nearest(protocol, PROTOCOLS) if isinstance(protocol, str) else None
 
 
 def _nearest_key(model: type[schema.Section], detail: ErrorDetails) -> str:

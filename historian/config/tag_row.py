@@ -10,7 +10,7 @@ from historian.config.csv_table import Row, Table
 from historian.config.dead_band import OFF, DeadBandReader, Span
 from historian.config.enumeration import parse_enumeration
 from historian.config.faults import FaultList
-from historian.config.nearest import did_you_mean, one_of, shown
+from historian.config.nearest import did_you_mean, nearest, one_of, shown
 from historian.config.number import parse_number
 from historian.config.row_cells import CellReader, RowCells
 from historian.config.settings import SourceSettings
@@ -72,7 +72,9 @@ class TagReader:
         _check_name(cells, name)
         _check_known(cells, "source", self._context.protocols)
         _check_known(cells, "scan_class", self._context.scan_classes)
-        value_type = read_point(cells, self._context.protocols.get(source, ""), self._context.sources.get(source))
+        # Of a misspelt source too, all faults of the row are told at once.
+        meant = source if source in self._context.protocols else nearest(source, self._context.protocols) or ""
+        value_type = read_point(cells, self._context.protocols.get(meant, ""), self._context.sources.get(meant))
         _check_meaning(cells, value_type)
         span = _read_span(cells)
         enumeration = _read_enumeration(cells, value_type)

@@ -57,9 +57,9 @@ def test_all_faults_one_a_line(tmp_path):
     assert done.returncode == 2
     assert done.stdout == ""
     first, *lines = done.stderr.splitlines()
-    assert first == "historian: cannot use the configuration, 3 faults:"
+    assert first == "historian: cannot use the configuration, 4 faults:"
     assert [line.split(": ")[0] for line in lines] == [
-        "  historian.toml:12 sources.boiler.unti", "  tags.csv:2 source", "  tags.csv:3 source"
+        "  historian.toml:12 sources.boiler.unti", "  tags.csv:2 source", "  tags.csv:2 address", "  tags.csv:3 source"
     ]  # fmt: skip
     assert "did you mean 'unit'?" in lines[0]
 

@@ -229,6 +229,23 @@ def test_faults_of_all_files_come_in_the_order_of_files_and_lines(tmp_path):
     ]
 
 
+def test_a_misspelt_protocol_hides_no_other_fault(tmp_path):
+    settings = SETTINGS.replace('"modbus"', '"modbus-tcp"').replace("unit = 1", "slave = 1")
+    settings = settings.replace('"opcua"', '"OPC UA"').replace("opc.tcp://", "opc.tcp://user:secret@")
+    told = faults(write(tmp_path, settings, TAGS.replace("hr:100", "hr:x")))
+    assert [fault.place.partition(" ")[2] for fault in told] == [
+        "sources.boiler.protocol", "sources.boiler.slave", "sources.mixer.protocol", "sources.mixer.url", "address",
+    ]  # fmt: skip
+    assert "secret" not in " ".join(map(str, told))
+
+
+def test_a_number_for_a_duration_gets_a_unit_that_would_do(tmp_path):
+    settings = SETTINGS.replace('path = "store"', 'path = "store"\ncommit = 500').replace('"10s"', "10")
+    assert [fault.hint for fault in faults(write(tmp_path, settings))] == [
+        'it needs a unit and quotes: "500ms"', 'it needs a unit and quotes: "10s"',
+    ]  # fmt: skip
+
+
 def test_tags_are_not_blamed_for_faults_of_their_source(tmp_path):
     settings = SETTINGS.replace('rate = "1s"', 'rate = "x"').replace("unit = 1", "unit = 256")
     places = [fault.place for fault in faults(write(tmp_path, settings))]

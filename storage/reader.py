@@ -109,7 +109,6 @@ class StoreReader:
         self._files: tuple[int, tuple[ArchiveFile, ...]] = (-1, ())
         self._audit: tuple[int, pa.Table] = (0, empty_table(audit.SCHEMA))
         self._edits: tuple[int, pa.Table] = (0, empty_table(edits.SCHEMA))
-        self._versions: tuple[int, pa.Table] = (-1, empty_table(tags.SCHEMA))
         self._last: tuple[int, StoreSnapshot] | None = None
 
     @classmethod

@@ -77,7 +77,8 @@ def export(
                 scope.connection,
                 lambda: _write(scope, chosen, output, step_us=step_us, start_us=start_us, end_us=end_us),
             )
-            click.echo(f"{rows:,} rows of {len(scope.tags)} tags in {output}", err=True)
+            tags = f"{len(scope.tags):,} tag{'' if len(scope.tags) == 1 else 's'}"
+            click.echo(f"{rows:,} rows of {tags} in {output}", err=True)
 
 
 def _format(format_: str | None, output: Path) -> str:

@@ -19,6 +19,8 @@ def init(folder: Path, force: bool) -> None:
 
     Both are examples that check as they are: one Modbus device, one OPC UA server, three tags.
     """
+    if folder.is_file():
+        raise UsageError(f"cannot write into {folder}: it is a file, wanted a folder (none means this one)")
     files = {folder / CONFIGURATION_NAME: CONFIGURATION, folder / TAG_LIST_NAME: TAG_LIST}
     if not force:
         _refuse_to_overwrite(list(files))

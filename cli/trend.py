@@ -142,4 +142,4 @@ def _write(lines: list[TrendLine], span: TimeRange, zone: tzinfo, size: tuple[in
     scene = draw(lines, span, zone, *size)
     with open_output(output) as file:
         write_scene(scene, output, file)
-    click.echo(f"{len(lines)} tags in {output}", err=True)
+    click.echo(f"{len(lines)} tag{'' if len(lines) == 1 else 's'} in {output}", err=True)

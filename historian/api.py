@@ -16,7 +16,7 @@ from typing import Self, TypeAlias
 
 import pyarrow as pa
 
-from historian.errors import UnusableValueError
+from historian.errors import StoreError, UnusableValueError
 from historian.retrieval.described import TagTexts, newest_of_each, select_rows, values_at
 from historian.retrieval.history import FIRST_US, LAST_US, kept_history
 from historian.retrieval.kept import KeptConnection
@@ -43,6 +43,7 @@ class Historian:
         self._kept = KeptConnection(time_zone)
         self._seeker = Seeker()
         self._tag_texts: TagTexts | None = None
+        self._is_closed = False
 
     def sql(self, query: str, parameters: Parameters | None = None) -> pa.Table:
         """The answer to one statement that reads; ``?`` or ``$name`` in it are filled from ``parameters``.
@@ -50,7 +51,7 @@ class Historian:
         Views: ``samples``, ``snapshot``, ``tags``, ``sources``, ``audit``.  Raises QueryError with DuckDB's message
         and the place when the SQL is wrong.
         """
-        with self._kept.lend(self._reader.snapshot()) as connection:
+        with self._kept.lend(self._snapshot()) as connection:
             return ask(connection, query, parameters).table()
 
     def history(
@@ -66,7 +67,7 @@ class Historian:
         status, units; by tag, in the order asked for, and time.  Raises UsageError for an unknown tag and for times
         the wrong way round.
         """
-        found = self._reader.snapshot()
+        found = self._snapshot()
         rows = select_rows(tags, self._texts(found))
         return kept_history(self._kept, found, self._reader.tag_versions, rows, self._range(start, end))
 
@@ -75,7 +76,7 @@ class Historian:
 
         The columns of the view ``snapshot``.
         """
-        found = self._reader.snapshot()
+        found = self._snapshot()
         return newest_of_each(found, self._texts(found), self._time_zone, now_us())
 
     def value_at(self, tags: str | Sequence[str], time: Moment) -> pa.Table:
@@ -85,7 +86,7 @@ class Historian:
         status_code, substituted; in the order asked for, null where there was no sample yet.  Nothing is interpolated:
         however old the sample is, it is the one that was known.  Raises UsageError for an unknown tag.
         """
-        found = self._reader.snapshot()
+        found = self._snapshot()
         at_us = self._instant(time, now_us())
         texts = self._texts(found)
         return values_at(self._seeker, found, texts, select_rows(tags, texts), at_us, time_zone=self._time_zone)
@@ -100,8 +101,14 @@ class Historian:
         """What is known of each tag now; by tag."""
         return self.sql("select * from tags order by tag")
 
+    def _snapshot(self) -> StoreSnapshot:
+        if self._is_closed:
+            raise StoreError("cannot read the store: it was closed; open it again, or ask inside the with block")
+        return self._reader.snapshot()
+
     def close(self) -> None:
         """Let go of the store; may be called twice."""
+        self._is_closed = True
         self._kept.close()
         self._reader.close()
 

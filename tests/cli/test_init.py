@@ -63,5 +63,5 @@ def test_it_overwrites_when_told_to(run):
 
 def test_a_place_that_cannot_be_written(run):
     Path("file").write_text("", encoding="utf-8")
-    with pytest.raises(HistorianError, match="cannot write into file"):
+    with pytest.raises(HistorianError, match="cannot write into file: it is a file, wanted a folder"):
         run("file")

@@ -129,6 +129,8 @@ def test_close_twice(store_path):
     found = historian.open(store_path)
     found.close()
     found.close()
+    with pytest.raises(historian.HistorianError, match="it was closed; open it again"):
+        found.sql("select 1")
 
 
 def test_importing_loads_nothing_heavy():

@@ -35,7 +35,8 @@ class SourceLog:
 
     def lost(self, error: str) -> None:
         """It does not answer (any more); said once, not for every attempt."""
-        log.warning("%s: %s. All its tags are Bad now; it is tried again until it answers", self._name, error)
+        end = "" if error.endswith(("?", ".", "!")) else "."
+        log.warning("%s: %s%s All its tags are Bad now; it is tried again until it answers", self._name, error, end)
 
     def failed_again(self, error: str) -> None:
         """One more attempt that failed."""

@@ -57,7 +57,9 @@ def test_warns_of_a_loss_and_of_the_return_and_not_of_each_attempt(caplog):
         log.lost("cannot connect: refused")
         log.failed_again("cannot connect: refused")
         log.recovered("opc.tcp://there")
+        log.lost("is the port right?")
     assert caplog.messages == [
         "mixer: cannot connect: refused. All its tags are Bad now; it is tried again until it answers",
         "mixer: opc.tcp://there answers again",
+        "mixer: is the port right? All its tags are Bad now; it is tried again until it answers",
     ]

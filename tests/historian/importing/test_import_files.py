@@ -82,7 +82,8 @@ def plant(tmp_path) -> Path:
     seconds = random.Random(7).sample(range(1000), 400)
     lines = ["tag,time,value"]
     lines += [f"T{second % 3},{T0 + np.timedelta64(second, 's')},{second / 4}" for second in seconds]
-    lines += [lines[1], f"{lines[2]}9", f"{lines[350]}9", "T1,soon,5", f"T1,{T0 - 1},much", f"T1,{T0 - 2},"]
+    early, earlier = T0 - np.timedelta64(1, "us"), T0 - np.timedelta64(2, "us")
+    lines += [lines[1], f"{lines[2]}9", f"{lines[350]}9", "T1,soon,5", f"T1,{early},much", f"T1,{earlier},"]
     return write(tmp_path / "plant.csv", "\n".join(lines) + "\n")
 
 

@@ -255,7 +255,7 @@ def check(connection: sqlite3.Connection, path: Path) -> int:
     if version > FORMAT_VERSION:
         raise StoreVersionError(
             f"cannot open the store {path.parent}: it has format version {version}, this software knows versions up to "
-            f"{FORMAT_VERSION}; update it, to the plant-historian that wrote the store or a newer one. Nothing was changed"
+            f"{FORMAT_VERSION}; update it to the release that wrote the store or a newer one. Nothing was changed"
         )
     return version
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from historian.errors import StoreLockedError
+from historian.pipeline.commit_loop import wait_or_stop
 from storage.requests import PICK_UP_S, WORK_S, Handler, NotTakenError, Payload, Request, RequestServer, submit
 from storage.store import Store
 
@@ -114,7 +115,7 @@ class RequestService:
         try:
             while not stop.is_set():
                 await loop.run_in_executor(thread, self._serve)
-                await _wait(stop, LOOK_S)
+                await wait_or_stop(stop, LOOK_S)
         finally:
             thread.shutdown(wait=False)
 
@@ -137,11 +138,3 @@ class RequestService:
         if error != self._error:
             self._error = error
             self._say(f"requests of other commands cannot be answered, this is tried again: {error}")
-
-
-async def _wait(stop: asyncio.Event, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await stop.wait()
-    except TimeoutError:
-        return

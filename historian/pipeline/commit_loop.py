@@ -93,7 +93,7 @@ class CommitLoop:
             self._start_flush()
             # A commit that took longer than the interval is followed at once by the next, not by two.
             due_s = max(due_s + self._interval_s, loop.time())
-            await _wait(stop, due_s - loop.time())
+            await wait_or_stop(stop, due_s - loop.time())
 
     async def commit_once(self) -> bool:
         """One commit of everything pending; False when the store had no room and it is kept for the next time."""
@@ -211,7 +211,8 @@ def memory_bytes(samples: Samples) -> int:
     return len(samples) * BYTES_PER_SAMPLE + (len(samples.exact) + len(samples.text)) * EXTRA_BYTES
 
 
-async def _wait(stop: asyncio.Event, seconds: float) -> None:
+async def wait_or_stop(stop: asyncio.Event, seconds: float) -> None:
+    """Return after so many seconds, or as soon as ``stop`` is set."""
     try:
         async with asyncio.timeout(seconds):
             await stop.wait()

@@ -27,6 +27,7 @@ COMMANDS: Final[dict[str, str]] = {
     "export": "Write samples to Parquet or CSV.",
     "edit": "Give one sample another value or status; the old one stays in the audit.",
     "remove": "Remove the samples of a range; the audit keeps them.",
+    "annotate": "Note something on a tag at a time; list and remove notes.",
     "import": "Import samples from CSV and Parquet files.",
     "tags": "List and show tags, rename one, change many at once.",
     "compact": "Merge small files of the archive now, and let go of what retention says.",

@@ -27,6 +27,7 @@ StoreHandler: TypeAlias = Callable[[Store, Request], Payload]
 _log = logging.getLogger("historian.cli")
 
 HANDLERS: Final[dict[str, str]] = {
+    "annotate": "cli.annotate:handle",
     "compact": "cli.compact:handle",
     "edit": "cli.edit:handle",
     "import": "cli.import_:handle",

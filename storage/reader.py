@@ -10,7 +10,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self, TypeVar
@@ -20,6 +20,7 @@ import pyarrow as pa
 from historian.errors import StoreForeignError, StoreNotFoundError
 from historian.model.commit import QuarantinedSample
 from storage import (
+    annotation,
     audit,
     averages,
     buffer,
@@ -64,6 +65,7 @@ class StoreSnapshot:
     in no edit, and the edits that are no removals, are every sample, once.  ``current``: the newest sample of each tag
     and when its source last answered (``storage.current.CURRENT_SCHEMA``).  ``health`` by name, ``audit`` line by
     line (``storage.audit.SCHEMA``).  ``averages`` are the paths of the files with averages of old samples.
+    ``annotations`` are notes of people on tags (``storage.annotation.SCHEMA``).
     """
 
     format_version: int
@@ -75,6 +77,7 @@ class StoreSnapshot:
     health: dict[str, dict[str, object]]
     audit: pa.Table
     averages: tuple[str, ...] = ()
+    annotations: pa.Table = field(default_factory=lambda: empty_table(annotation.SCHEMA))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,7 @@ class _Raw:
     health: dict[str, dict[str, object]]
     audit: tuple[int, pa.Table]
     averages: tuple[str, ...]
+    annotations: pa.Table
 
 
 class StoreReader:
@@ -109,6 +113,7 @@ class StoreReader:
         self._files: tuple[int, tuple[ArchiveFile, ...]] = (-1, ())
         self._audit: tuple[int, pa.Table] = (0, empty_table(audit.SCHEMA))
         self._edits: tuple[int, pa.Table] = (0, empty_table(edits.SCHEMA))
+        self._annotations: tuple[int, pa.Table] = (0, empty_table(annotation.SCHEMA))
         self._last: tuple[int, StoreSnapshot] | None = None
 
     @classmethod
@@ -154,6 +159,7 @@ class StoreReader:
             raw.health,
             raw.audit[1],
             raw.averages,
+            raw.annotations,
         )
 
     def _read_all(self, link: sqlite3.Connection) -> _Raw:
@@ -177,6 +183,7 @@ class StoreReader:
             health.read(link),
             (last_line, pa.concat_tables([self._audit[1], newer]) if len(newer) else self._audit[1]),
             averages.paths(link, self.folder / names.ARCHIVE),
+            self._annotations[1] if self._annotations[0] == found.annotations_version else annotation.read(link),
         )
 
     def _keep(self, raw: _Raw) -> None:
@@ -186,6 +193,7 @@ class StoreReader:
         self._files = (raw.state.files_version, raw.files)
         self._edits = (raw.state.edits_version, raw.edits)
         self._audit = raw.audit
+        self._annotations = (raw.state.annotations_version, raw.annotations)
 
     def tags(self) -> pa.Table:
         """The version that holds of each tag: the ``tags`` of a snapshot, without the rest of it."""

@@ -49,7 +49,16 @@ from storage.salvage import NOTHING, Rows
 
 ACTION: Final = "rebuilt"
 _US_PER_S: Final = 1_000_000
-_KEPT_AS_THEY_ARE: Final = ("edit", "former", "audit", "quarantine", "import_progress", "health", "file_intent")
+_KEPT_AS_THEY_ARE: Final = (
+    "edit",
+    "former",
+    "annotation",
+    "audit",
+    "quarantine",
+    "import_progress",
+    "health",
+    "file_intent",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,7 +271,7 @@ class _Rebuild:
         if not self._old:
             self._lost.append(
                 "everything that was in the database only: samples not yet in a file (the last minutes), edits not yet "
-                "in a file, the audit, the quarantine"
+                "in a file, the audit, notes of people, the quarantine"
             )
             return
         meanings = {
@@ -270,6 +279,7 @@ class _Rebuild:
             "edit": "edits that were not yet in a file",
             "audit": "lines of the audit",
             "former": "old values of edits",
+            "annotation": "notes of people",
             "quarantine": "refused samples",
         }
         for table, meaning in meanings.items():

@@ -31,6 +31,7 @@ KEYS: Final = {
     "edit": ("tag_id", "time_us"),
     "audit": ("number",),
     "former": ("number",),
+    "annotation": ("number",),
     "quarantine": ("number",),
     "import_progress": ("source",),
     "health": ("name",),

@@ -16,11 +16,14 @@ from historian.errors import StoreForeignError, StoreNotFoundError, StoreVersion
 APPLICATION_ID: Final = 0x48495354
 """In the header of the database file: "HIST", so that ``file`` and we can tell a store from any other database."""
 
-FORMAT_VERSION: Final = 2
+FORMAT_VERSION: Final = 3
 """The version this software writes; in the database's header and in the footer of every archive file."""
 
 EDITS_SINCE: Final = 2
 """The first version with edits, and with files that are retired before they are removed."""
+
+ANNOTATIONS_SINCE: Final = 3
+"""The first version with annotations."""
 
 PAGE_BYTES: Final = 8192
 """A commit of 5,000 samples takes 0.73 ms with 8 KiB pages, 0.86 ms with 32 KiB; deleting a flushed buffer takes a
@@ -37,7 +40,8 @@ create table state (
     tags_written integer not null default 0,
     files_version integer not null default 0,
     next_file integer not null default 1,
-    edits_version integer not null default 0
+    edits_version integer not null default 0,
+    annotations_version integer not null default 0
 );
 create table tag_version (
     tag_id integer not null,
@@ -187,6 +191,19 @@ create table import_progress (
 """
 """What version 2 added; a table that a later version adds goes into a script of its own."""
 
+TABLES_3: Final = """
+create table annotation (
+    number integer primary key autoincrement,
+    tag_id integer not null,
+    start_us integer not null,
+    end_us integer not null check (end_us >= start_us),
+    text text not null,
+    who text not null,
+    made_us integer not null
+);
+create index annotation_time on annotation (tag_id, start_us);
+"""
+
 _COLUMNS_2: Final = """
 alter table state add column edits_version integer not null default 0;
 alter table file add column level text not null default 'flush';
@@ -195,11 +212,20 @@ alter table file add column retired_us integer;
 """The columns of TABLES that version 1 had not."""
 
 
+_COLUMNS_3: Final = """
+alter table state add column annotations_version integer not null default 0;
+"""
+
+
 def _to_2(connection: sqlite3.Connection) -> None:
     _run(connection, _COLUMNS_2 + TABLES_2)
 
 
-MIGRATIONS: Final[dict[int, Callable[[sqlite3.Connection], None]]] = {1: _to_2}
+def _to_3(connection: sqlite3.Connection) -> None:
+    _run(connection, _COLUMNS_3 + TABLES_3)
+
+
+MIGRATIONS: Final[dict[int, Callable[[sqlite3.Connection], None]]] = {1: _to_2, 2: _to_3}
 """By version: what turns a database of that version into one of the next, inside a transaction."""
 
 
@@ -207,7 +233,7 @@ def create(connection: sqlite3.Connection) -> None:
     """Make the tables, inside the caller's transaction."""
     connection.execute(f"pragma application_id = {APPLICATION_ID}")
     connection.execute(f"pragma user_version = {FORMAT_VERSION}")
-    _run(connection, TABLES + TABLES_2)
+    _run(connection, TABLES + TABLES_2 + TABLES_3)
     connection.execute("insert into state (id, store_id) values (1, ?)", (uuid.uuid4().hex,))
 
 

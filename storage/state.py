@@ -15,8 +15,8 @@ class State:
     ``commit_number`` counts transactions with samples.  ``last_commit_us`` is the time of the last one, None before the
     first.  ``run_open``: a run has committed what it knows of its tags and has not ended in order.  ``tags_version``
     and ``files_version`` grow with every change of tags and catalogue, so that readers know what to read again;
-    ``tags_written`` is the version that is in ``tags.parquet``.  ``edits_version`` is the same for the edits; 0 in a
-    store of version 1, which has none.
+    ``tags_written`` is the version that is in ``tags.parquet``.  ``edits_version`` and
+    ``annotations_version`` are the same for edits and annotations; 0 in stores of versions that have none.
     """
 
     store_id: str
@@ -27,12 +27,15 @@ class State:
     tags_written: int
     files_version: int
     edits_version: int
+    annotations_version: int
 
 
 def read(connection: sqlite3.Connection) -> State:
     """The row as it is in the connection's transaction."""
     columns = "store_id, commit_number, last_commit_us, run_open, tags_version, tags_written, files_version, "
-    columns += "edits_version" if schema.version_of(connection) >= schema.EDITS_SINCE else "0"
+    version = schema.version_of(connection)
+    columns += "edits_version, " if version >= schema.EDITS_SINCE else "0, "
+    columns += "annotations_version" if version >= schema.ANNOTATIONS_SINCE else "0"
     row = connection.execute(f"select {columns} from state").fetchone()  # noqa: S608 - constants
     return State(row[0], row[1], row[2], bool(row[3]), *row[4:])
 
@@ -74,3 +77,8 @@ def files_changed(connection: sqlite3.Connection) -> None:
 def edits_changed(connection: sqlite3.Connection) -> None:
     """Say that edits were made, or folded into files."""
     connection.execute("update state set edits_version = edits_version + 1")
+
+
+def annotations_changed(connection: sqlite3.Connection) -> None:
+    """Say that annotations were added or removed."""
+    connection.execute("update state set annotations_version = annotations_version + 1")

@@ -23,7 +23,22 @@ from historian.model.commit import AuditEvent, Commit
 from historian.model.samples import Samples
 from historian.model.status import GOOD
 from historian.model.tag import Tag, ValueType
-from storage import audit, buffer, current, health, names, quarantine, recovery, schema, state, statistics, steps, tags
+from storage import (
+    annotation,
+    audit,
+    buffer,
+    current,
+    health,
+    names,
+    quarantine,
+    recovery,
+    schema,
+    state,
+    statistics,
+    steps,
+    tags,
+)
+from storage.annotation import Annotation
 from storage.compaction_report import CompactionReport
 from storage.correct import Corrector, EditReport, RemoveReport, Value
 from storage.database import Access, connect_reader, connect_writer, explained, transaction
@@ -283,6 +298,14 @@ class Store:
         Raises UsageError, see :meth:`storage.correct.Corrector.remove`.
         """
         return Corrector(self._access).remove(tag_id, start_us, end_us, self._cause(who, why, time_us))
+
+    def annotate(self, note: Annotation, *, who: str, why: str = "", time_us: int | None = None) -> int:
+        """Add a note to a tag; its number.  Raises UsageError, see :func:`storage.annotation.add`."""
+        return annotation.add(self._access, note, self._cause(who, why, time_us))
+
+    def remove_annotation(self, number: int, *, who: str, why: str = "", time_us: int | None = None) -> str:
+        """Remove a note; the name of its tag.  Raises UsageError for a number that there is not."""
+        return annotation.remove(self._access, number, self._cause(who, why, time_us))
 
     def _cause(self, who: str, why: str, time_us: int | None) -> Cause:
         now_us = time.time_ns() // 1000 if time_us is None else time_us

@@ -22,7 +22,7 @@ _INTERNAL: Final = re.compile(r"(INTERNAL|FATAL) Error", re.IGNORECASE)
 _DAMAGED: Final = re.compile(
     r"(Invalid Input Error|IO Error|TProtocolException|Serialization Error|Corrupt).*"
     r"(Parquet|thrift|footer|page header|decompress|magic bytes|too small|snappy|zstd)"
-    r"|corrupted|don't know what type|Payload value bigger|ZSTD|out of range of (the )?file",
+    r"|Footer length error|corrupted|don't know what type|Payload value bigger|ZSTD|out of range of (the )?file",
     re.IGNORECASE | re.DOTALL,
 )
 _MISSING: Final = re.compile(r"IO Error: (Cannot open file|No files found|.*No such file)", re.IGNORECASE | re.DOTALL)

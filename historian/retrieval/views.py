@@ -1,4 +1,4 @@
-"""The names people use in SQL: ``samples``, ``snapshot``, ``tags``, ``averages``, ``sources``, ``audit``.
+"""The views people use in SQL: samples, snapshot, tags, averages, annotations, sources, audit.
 
 ``samples`` is the archive's files and the recent samples that are in none yet, with the tag's name for its number.
 Plain views, so that DuckDB carries a query's conditions into them: one on the time goes straight into the scan of
@@ -107,6 +107,10 @@ _NO_AVERAGES: Final = """(
            null::double as maximum, null::double as good_percent, null::bigint as samples
     where false)"""
 
+_ANNOTATIONS: Final = """
+create view annotations as
+select number, tag, start, "end", text, who, made from _annotations join _tag_numbers using (tag_id)"""
+
 _TAG_NUMBERS: Final = f"""
 create table _tag_numbers as
 select tag_id, tag,
@@ -128,6 +132,8 @@ def create_views(connection: duckdb.DuckDBPyConnection, snapshot: StoreSnapshot,
     connection.execute(f"create view samples as {samples_select(snapshot)}")
     averages = f"read_parquet({_listed(snapshot.averages)})" if snapshot.averages else _NO_AVERAGES
     connection.execute(_AVERAGES.format(rows=averages))
+    register(connection, "_annotations", snapshot.annotations)
+    connection.execute(_ANNOTATIONS)
     _create_snapshot(connection, snapshot, judged_status(snapshot.health, time.time_ns() // 1000))
     connection.execute("create view tags as select tag, * exclude (tag, tag_id, valid_to, states), tag_id from _tags")
     connection.execute("create view sources as select * from _sources")
@@ -148,6 +154,8 @@ def register_changes(
     for (name, table), (_, old) in zip(_changing(now), _changing(before), strict=True):
         if table is not old:
             register(connection, name, table)
+    if now.annotations is not before.annotations:
+        register(connection, "_annotations", now.annotations)
     if now.health != before.health:
         register(connection, "_sources", sources_table(now.health))
     _create_snapshot(connection, now, judged)
@@ -233,4 +241,4 @@ def _source_row(name: str, figures: dict[str, object]) -> dict[str, object]:
 
 def view_names() -> Iterable[str]:
     """The names of all views that people use."""
-    return ("samples", "snapshot", "tags", "averages", "sources", "audit")
+    return ("samples", "snapshot", "tags", "averages", "annotations", "sources", "audit")

@@ -17,6 +17,7 @@ from conformance.store_data import SECOND, T0, Row, good, make_current, make_sam
 from historian.model.commit import AuditEvent, Commit, QuarantinedSample
 from historian.model.status import BAD_NO_COMMUNICATION, SUBSTITUTED
 from historian.model.tag import ValueType
+from storage.annotation import Annotation
 from storage.schema import EDITS_SINCE, FORMAT_VERSION
 from storage.store import Store
 
@@ -35,6 +36,8 @@ EDITED: Final[list[Row]] = [(1, T0, 9.5, SUBSTITUTED), (3, T0 + 2 * SECOND, "wid
 """Since version 2: what two edits made of samples in a file and in the buffer; the value of tag 2 is removed."""
 REMOVED: Final = ARCHIVED[3]
 LATE: Final = good(2, -5, -5.0)
+NOTE: Final = Annotation(1, T0, T0 + SECOND, "probe cleaned")
+"""Since version 3."""
 REFUSED: Final = QuarantinedSample(2, T0 + 10**12, "7", 0, "in the future", T0)
 
 
@@ -66,6 +69,7 @@ def make(folder: Path) -> None:
             store.edit(tag_id, time_us, value, **cause)
         store.remove(*REMOVED[:2], REMOVED[1] + 1, **cause)
         store.insert(make_samples([LATE]), mode="no-replace", **cause)
+        store.annotate(NOTE, **cause)
 
 
 if __name__ == "__main__":

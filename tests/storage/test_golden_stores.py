@@ -25,6 +25,7 @@ CHANGES = {
         ("samples inserted", "T001"),
     ],
 }
+CHANGES[3] = [*CHANGES[2], ("annotation added", "T000")]
 """The last lines of the audit of each version's store."""
 
 

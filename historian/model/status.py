@@ -15,6 +15,7 @@ GOOD: Final = 0x00000000
 GOOD_NO_DATA: Final = 0x00A50000
 UNCERTAIN: Final = 0x40000000
 UNCERTAIN_LAST_USABLE_VALUE: Final = 0x40900000
+UNCERTAIN_DATA_SUB_NORMAL: Final = 0x40A40000
 BAD: Final = 0x80000000
 BAD_INTERNAL_ERROR: Final = 0x80020000
 BAD_COMMUNICATION_ERROR: Final = 0x80050000
@@ -22,6 +23,8 @@ BAD_TIMEOUT: Final = 0x800A0000
 BAD_SHUTDOWN: Final = 0x800C0000
 BAD_NO_COMMUNICATION: Final = 0x80310000
 BAD_WAITING_FOR_INITIAL_DATA: Final = 0x80320000
+BAD_NO_DATA: Final = 0x809B0000
+BAD_BOUND_NOT_FOUND: Final = 0x80D70000
 BAD_NODE_ID_UNKNOWN: Final = 0x80340000
 BAD_OUT_OF_RANGE: Final = 0x803C0000
 BAD_CONFIGURATION_ERROR: Final = 0x80890000
@@ -34,6 +37,13 @@ BAD_DECODING_ERROR: Final = 0x80070000
 SUBSTITUTED: Final = 0x0408
 """In the low bits of a sample that a person put in the place of another, or where there was none: the InfoType
 DataValue (OPC 10000-4, 7.39.1) and the bit ExtraData, a raw value that hides other data (OPC 10000-11, 6.3.3)."""
+
+CALCULATED: Final = 0x0401
+INTERPOLATED: Final = 0x0402
+PARTIAL: Final = 0x0404
+MULTIPLE_VALUES: Final = 0x0410
+"""In the low bits of an answer, beside the InfoType DataValue: how it came about (OPC 10000-11, 6.3.3).  A raw sample
+has none of them, partial means that data begin or end inside its interval."""
 
 _NAME_BITS: Final = 0xFFFF0000
 _SEVERITY_BITS: Final = 0xC0000000

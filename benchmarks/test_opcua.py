@@ -15,8 +15,10 @@ from collections.abc import Awaitable, Callable, Iterator
 import numpy as np
 import pytest
 from asyncua import Client, ua
+from asyncua.ua.ua_binary import struct_to_binary
 
 from collectors.opcua.connection import NODES_PER_READ
+from collectors.opcua.data_values import Decoder
 from collectors.opcua.driver import OpcUaDriver
 from collectors.opcua.values import Columns
 from collectors.simulator.plant import SimulatedServer
@@ -90,16 +92,18 @@ def test_driver_against_a_bare_loop(benchmark, figure, url: str) -> None:
     )
 
 
-def test_conversion(benchmark, figure) -> None:
-    """The driver's own part: DataValues into columns."""
+def test_decoding(benchmark, figure) -> None:
+    """The client's own part: the bytes of an answer into columns."""
     now = SystemClock().wall_us()
     stamp = ua.uatypes.win_epoch_to_datetime((now + 11_644_473_600_000_000) * 10)
     answers = [
         ua.DataValue(ua.Variant(float(number)), SourceTimestamp=stamp, ServerTimestamp=stamp)
         for number in range(NODES_PER_READ)
     ]
-    lanes, columns = np.arange(NODES_PER_READ), Columns(np.zeros(NODES_PER_READ, np.uint32), now, "source", 1)
-    benchmark(lambda: columns.fill(lanes, answers, now))
+    body = b"".join(map(struct_to_binary, answers)) + bytes(4)
+    decoder, lanes = Decoder(), np.arange(NODES_PER_READ)
+    columns = Columns(np.zeros(NODES_PER_READ, np.uint32), now, "source", 1)
+    benchmark(lambda: columns.fill(lanes, decoder.decode(body, 0, NODES_PER_READ)[0], now))
     assert (columns.reading().time_us == now).all()
     if benchmark.stats is not None:
-        figure("OPC UA conversion", 1e6 * benchmark.stats.stats.min / NODES_PER_READ, "us/value", better="less")
+        figure("OPC UA decoding", 1e6 * benchmark.stats.stats.min / NODES_PER_READ, "us/value", better="less")

@@ -11,22 +11,26 @@ import logging
 import socket
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final, Protocol, TypeVar, cast
 from urllib.parse import urlsplit
 
 from asyncua import ua
 from asyncua.client.client import Client
 from asyncua.client.ua_client import UaClientState
+from asyncua.common.utils import Buffer
+from asyncua.ua.ua_binary import from_binary
 from asyncua.ua.uaerrors import UaStatusCodeError
 
+from collectors.opcua.channel import READ, READ_ANSWER, exchange
+from collectors.opcua.data_values import DataValues, Decoder, read_count
 from collectors.opcua.failures import CONNECT, TOO_LARGE, describe, log, refused, unavailable
+from collectors.opcua.layout import LENGTH_BYTES
 from historian.config.settings import OpcUaSource
 
 DEFAULT_PORT: Final = 4840
 NODES_PER_READ: Final = 1_000
-"""Most nodes of one read, also where the server takes more: 1,000 values decode in about 10 ms, and for that long
-nothing else happens in this process, no other source's scan either."""
+"""Most nodes of one read, also where the server takes more: 1,000 values decode in 0.1 ms, but in 10 ms where they are
+of types that numpy cannot read, and for that long no other source's scan can start."""
 
 NODES_PER_BROWSE: Final = 100
 REFERENCES_PER_NODE: Final = 1_000
@@ -79,8 +83,6 @@ class Answer(Protocol):
 
     Value: ua.Variant
     StatusCode: ua.StatusCode
-    SourceTimestamp: datetime | None
-    ServerTimestamp: datetime | None
 
 
 class Connection:
@@ -104,9 +106,25 @@ class Connection:
             raise unavailable(self._source, CONNECT, error) from error
         self._watch_renewal()
 
-    async def read(self, parameters: ua.ReadParameters) -> list[Answer]:
-        """One read.  Raises RequestRefusedError or SourceUnavailableError."""
-        return cast("list[Answer]", await self._ask(self._client.uaclient.session.read(parameters)))
+    async def read(self, parameters: bytes) -> list[Answer]:
+        """One read of any attribute.  Raises RequestRefusedError or SourceUnavailableError."""
+        return await self._ask(self._read(parameters))
+
+    async def _read(self, parameters: bytes) -> list[Answer]:
+        answer = await self._exchange(READ, parameters, READ_ANSWER)
+        return cast("list[Answer]", from_binary(list[ua.DataValue], Buffer(answer)))
+
+    async def read_values(self, parameters: bytes, decoder: Decoder) -> DataValues:
+        """One read of values, in columns.  Raises as :meth:`read`."""
+        return await self._ask(self._read_values(parameters, decoder))
+
+    async def _read_values(self, parameters: bytes, decoder: Decoder) -> DataValues:
+        answer = await self._exchange(READ, parameters, READ_ANSWER)
+        values, _ = decoder.decode(answer, LENGTH_BYTES, read_count(answer, 0))
+        return values
+
+    async def _exchange(self, request: int, parameters: bytes, answer: int) -> bytes:
+        return await exchange(self._client, request, parameters, answer, self._source.timeout_us / 1e6)
 
     async def browse(self, parameters: ua.BrowseParameters) -> list[ua.BrowseResult]:
         """One browse.  Raises as :meth:`read`."""

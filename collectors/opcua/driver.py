@@ -15,11 +15,12 @@ from asyncua import ua
 from asyncua.ua.attribute_ids import AttributeIds
 
 from collectors.driver import Reading, ReadPlan
-from collectors.opcua.connection import Answer, Connection, OperationLimits
+from collectors.opcua.connection import Connection, OperationLimits
 from collectors.opcua.credentials import read_password
+from collectors.opcua.data_values import DataValues
 from collectors.opcua.failures import CONNECT, log, unavailable
 from collectors.opcua.nodes import Address, NodeFinder, learn_server
-from collectors.opcua.requests import Batch, batch_of, read_batches
+from collectors.opcua.requests import Batch, batch_of, read_values
 from collectors.opcua.types import value_types
 from collectors.opcua.values import TIMESTAMPS, Columns
 from historian.config.opcua_address import parse_opcua_address
@@ -113,10 +114,10 @@ class OpcUaDriver:
         connection, clock = self._connected(), self._clock
         columns = Columns(plan.missing, clock.wall_us(), self._source.timestamps, self._source.max_skew_us)
 
-        def take(batch: Batch, values: Sequence[Answer]) -> None:
+        def take(batch: Batch, values: DataValues) -> None:
             columns.fill(batch.lanes, values, clock.wall_us())
 
-        plan.batches = await read_batches(connection, plan.batches, take)
+        plan.batches = await read_values(connection, plan.batches, take)
         return columns.reading()
 
     async def close(self) -> None:

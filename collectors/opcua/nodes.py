@@ -14,9 +14,9 @@ from asyncua.ua.attribute_ids import AttributeIds
 from asyncua.ua.object_ids import ObjectIds
 
 from collectors.opcua.connection import REFERENCES_PER_NODE, Connection
+from collectors.opcua.data_values import microseconds_of
 from collectors.opcua.failures import RequestRefusedError, log
 from collectors.opcua.requests import read_attribute, standard_node
-from collectors.opcua.values import microseconds
 from historian.config.opcua_address import BrowseName, BrowsePathAddress, NodeIdAddress
 
 Address: TypeAlias = NodeIdAddress | BrowsePathAddress
@@ -50,7 +50,7 @@ async def learn_server(connection: Connection) -> int | None:
     connection.limits.published_read = read or 0
     connection.limits.published_browse = browse or 0
     connection.namespaces = tuple(uri or "" for uri in namespaces or ())
-    return int(microseconds([now])[0]) or None if isinstance(now, datetime) else None
+    return microseconds_of(now) or None if isinstance(now, datetime) else None
 
 
 def _make_node(identifier: Any, namespace: Any, kind: Any) -> ua.NodeId:  # noqa: ANN401 - ua's own integers are only int

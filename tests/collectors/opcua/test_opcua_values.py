@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 from asyncua import ua
-from asyncua.common.utils import Buffer
-from asyncua.ua.ua_binary import struct_from_binary, struct_to_binary
+from asyncua.ua.ua_binary import struct_to_binary
 from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors.driver import Reading
+from collectors.opcua.data_values import DataValues, Decoder
 from collectors.opcua.values import Columns
 from historian.config.settings import TimestampChoice
 
@@ -38,10 +38,10 @@ def variant(value: Any, kind: ua.VariantType, **more: Any) -> ua.DataValue:
     return ua.DataValue(ua.Variant(value, kind, **more), SourceTimestamp=NOW)
 
 
-def wired(answers: list[ua.DataValue]) -> list[Any]:
+def wired(answers: list[ua.DataValue]) -> DataValues:
     """The answers after they went through the encoding."""
-    data = struct_to_binary(ua.ReadResponse(Results=answers))
-    return list(struct_from_binary(ua.ReadResponse, Buffer(data)).Results)
+    body = b"".join(map(struct_to_binary, answers)) + bytes(4)  # no diagnostics
+    return Decoder().decode(body, 0, len(answers))[0]
 
 
 def read(*answers: ua.DataValue, choice: TimestampChoice = "source", max_skew_us: int = 10_000_000) -> Reading:

@@ -22,8 +22,8 @@ from historian.retrieval.history import FIRST_US, LAST_US, kept_history
 from historian.retrieval.kept import KeptConnection
 from historian.retrieval.query import Parameters, ask
 from historian.retrieval.time_range import TimeRange, find_zone, parse_time, to_us
+from storage.ranges import RangeReader
 from storage.reader import StoreReader, StoreSnapshot
-from storage.seek import Seeker
 
 Moment: TypeAlias = str | datetime
 """A time: a datetime with a zone, or a text such as ``-8h``."""
@@ -41,7 +41,7 @@ class Historian:
         self._time_zone = time_zone
         self._zone = zone
         self._kept = KeptConnection(time_zone)
-        self._seeker = Seeker()
+        self._reading = RangeReader()
         self._tag_texts: TagTexts | None = None
         self._is_closed = False
 
@@ -89,7 +89,7 @@ class Historian:
         found = self._snapshot()
         at_us = self._instant(time, now_us())
         texts = self._texts(found)
-        return values_at(self._seeker, found, texts, select_rows(tags, texts), at_us, time_zone=self._time_zone)
+        return values_at(self._reading, found, texts, select_rows(tags, texts), at_us, time_zone=self._time_zone)
 
     def _texts(self, snapshot: StoreSnapshot) -> TagTexts:
         kept = self._tag_texts

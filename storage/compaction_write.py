@@ -90,12 +90,14 @@ class ArchiveWriter:
 
     def check_room(self, needed_bytes: int) -> None:
         """Raise StoreFullError unless so much fits and leaves room for what is being collected."""
-        free = shutil.disk_usage(self.folder.root).free
+        root = self.folder.root
+        # Before the first flush there is no archive, but there may be edits to be written into it.
+        free = shutil.disk_usage(root if root.is_dir() else root.parent).free
         if free < needed_bytes + self.reserve_bytes:
             raise StoreFullError(
                 f"cannot merge files of the archive: that needs {needed_bytes >> 20:,} MiB beside "
                 f"{self.reserve_bytes >> 20:,} MiB for what is collected, got {free >> 20:,} MiB of room on the disk "
-                f"of {self.folder.root}; make room there. Nothing was changed"
+                f"of {root}; make room there. Nothing was changed"
             )
 
 

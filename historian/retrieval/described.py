@@ -20,8 +20,8 @@ from historian.retrieval.tag_selection import select_tags
 from historian.retrieval.views import WHOLE_TYPES, judged_status
 from storage.arrays import column, numpy_of, present, text_column
 from storage.columns import INT_TYPE, to_samples
+from storage.ranges import RangeReader
 from storage.reader import StoreSnapshot
-from storage.seek import Seeker
 
 STATUS_FIELDS: Final = ("quality", "status", "status_code", "substituted")
 
@@ -156,10 +156,10 @@ def newest_of_each(snapshot: StoreSnapshot, tags: TagTexts, time_zone: str, now_
 
 
 def values_at(
-    seeker: Seeker, snapshot: StoreSnapshot, tags: TagTexts, rows: IndexArray, at_us: int, *, time_zone: str
+    reading: RangeReader, snapshot: StoreSnapshot, tags: TagTexts, rows: IndexArray, at_us: int, *, time_zone: str
 ) -> pa.Table:
     """A row for each of the tags at ``rows``: see :meth:`historian.api.Historian.value_at`."""
-    found = seeker.at_or_before(snapshot, np.sort(tags.tag_id[rows]), at_us)
+    found = reading.at_or_before(snapshot, np.sort(tags.tag_id[rows]), at_us)
     place = np.searchsorted(found.tag_id, tags.tag_id[rows])
     known = np.isin(tags.tag_id[rows], found.tag_id)
     samples = found.take(place[known])

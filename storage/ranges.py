@@ -1,0 +1,120 @@
+"""Reading samples of some tags in a range of time: from the catalogue to the row groups to the rows, without SQL.
+
+The catalogue says which files, and their footers which row groups, can have an answer; in those, rows are found by
+halving.  Recent samples stand in front, and edits in the place of what they hide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from historian.model.samples import FloatArray, IndexArray, Int32Array, Samples
+from storage.arrays import numpy_of
+from storage.columns import times_us
+from storage.file_ranges import FileRanges, overlapping
+from storage.footers import Groups
+from storage.loose import Loose
+from storage.nearest import Nearest
+from storage.parts import Part, assemble
+from storage.pieces import Piece, Pieces
+from storage.reader import StoreSnapshot
+
+
+class RangeReader:
+    """Answers over any snapshot of one store: files never change.  May be used from several threads.
+
+    ``tag_id`` is int32[k], sorted, each once; times are microseconds since 1970 UTC.  What comes back is by tag and
+    time, each visible sample once.  All methods raise CorruptionError, which names the file.
+    """
+
+    def __init__(self, pieces: Pieces | None = None) -> None:
+        self._pieces = pieces or Pieces()
+        self._ranges = FileRanges.of(())
+
+    def between(self, snapshot: StoreSnapshot, tag_id: Int32Array, start_us: int, end_us: int) -> Samples:
+        """The samples in [``start_us``, ``end_us``)."""
+        return assemble(self._between(snapshot, Loose.of(snapshot, tag_id), tag_id, start_us, end_us))
+
+    def around(self, snapshot: StoreSnapshot, tag_id: Int32Array, start_us: int, end_us: int) -> Samples:
+        """The samples in [``start_us``, ``end_us``), and those outside that answers about this range depend on.
+
+        These are, of each tag, the last sample before it and the last two before it that are not Bad; the first one
+        after it and the first one after it that is not Bad.
+        """
+        loose, ranges = Loose.of(snapshot, tag_id), self._files(snapshot)
+        before = Nearest(self._pieces, ranges, loose, tag_id, start_us, before=True, not_bad=2)
+        after = Nearest(self._pieces, ranges, loose, tag_id, end_us, before=False, not_bad=1)
+        inside = self._between(snapshot, loose, tag_id, start_us, end_us)
+        return assemble([*before.find(), *inside, *after.find()])
+
+    def at_or_before(self, snapshot: StoreSnapshot, tag_id: Int32Array, time_us: int) -> Samples:
+        """The newest sample of each tag at or before an instant; fewer where there is none."""
+        loose, ranges = Loose.of(snapshot, tag_id), self._files(snapshot)
+        return assemble(Nearest(self._pieces, ranges, loose, tag_id, time_us + 1, before=True, not_bad=0).find())
+
+    @property
+    def bytes(self) -> int:
+        """Memory that is taken for what was read, roughly."""
+        return self._pieces.bytes
+
+    def _files(self, snapshot: StoreSnapshot) -> FileRanges:
+        ranges = self._ranges
+        if ranges.files is not snapshot.files:
+            ranges = self._ranges = FileRanges.of(snapshot.files)
+        return ranges
+
+    def _groups(
+        self, snapshot: StoreSnapshot, tag_id: Int32Array, start_us: int, end_us: int
+    ) -> list[tuple[str, Groups, IndexArray]]:
+        """Path, footer and numbers of the row groups that can have some."""
+        ranges = self._files(snapshot)
+        found = []
+        for place in np.flatnonzero(overlapping(ranges, tag_id, start_us, end_us)).tolist():
+            path = ranges.files[place].path
+            groups = self._pieces.groups(path)
+            numbers = np.flatnonzero(overlapping(groups, tag_id, start_us, end_us))
+            if len(numbers):
+                found.append((path, groups, numbers))
+        return found
+
+    def _between(
+        self, snapshot: StoreSnapshot, loose: Loose, tag_id: Int32Array, start_us: int, end_us: int
+    ) -> list[Part]:
+        chosen = self._groups(snapshot, tag_id, start_us, end_us)
+        keep = self._pieces.fits(sum(int(groups.rows[numbers].sum()) for _, groups, numbers in chosen))
+        parts = list(_parts(loose.piece, tag_id, start_us, end_us))
+        for path, _, numbers in chosen:
+            for piece in self._pieces.read(path, numbers.tolist(), keep=keep):
+                parts += _parts(piece, tag_id, start_us, end_us, loose)
+        return parts
+
+    def estimate(self, snapshot: StoreSnapshot, tag_id: Int32Array, start_us: int, end_us: int) -> FloatArray:
+        """float64[k]: about how many samples of each tag are in the range.
+
+        From the footers, which say how many samples some tags have together in some time.
+        """
+        changes = np.zeros(len(tag_id) + 1)
+        for _, groups, numbers in self._groups(snapshot, tag_id, start_us, end_us):
+            first_us, last_us = groups.first_us[numbers], groups.last_us[numbers]
+            inside = (np.minimum(last_us, end_us - 1) - np.maximum(first_us, start_us) + 1) / (last_us - first_us + 1)
+            tags = groups.last_tag[numbers] - groups.first_tag[numbers] + 1
+            share = groups.rows[numbers] * inside / tags
+            np.add.at(changes, tag_id.searchsorted(groups.first_tag[numbers]), share)
+            np.add.at(changes, tag_id.searchsorted(groups.last_tag[numbers], side="right"), -share)
+        found = np.cumsum(changes)[:-1]
+        recent, times = numpy_of(snapshot.recent.column("tag_id"), np.int32), times_us(snapshot.recent)
+        mine = recent[np.isin(recent, tag_id) & (times >= start_us) & (times < end_us)]
+        return found + np.bincount(tag_id.searchsorted(mine), minlength=len(tag_id))
+
+
+def _parts(piece: Piece, tag_id: Int32Array, start_us: int, end_us: int, loose: Loose | None = None) -> Iterator[Part]:
+    """The rows in the range, a part a tag; without those that edits in ``loose`` hide.  Loops over tags."""
+    for tag, first, end in piece.runs(tag_id):
+        low, high = (first + piece.time_us[first:end].searchsorted([start_us, end_us])).tolist()
+        if low == high:
+            continue
+        rows = slice(low, high) if loose is None else loose.visible(tag, piece, low, high)
+        if isinstance(rows, slice) or len(rows):
+            yield Part(tag, piece, rows)

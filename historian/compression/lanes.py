@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 
@@ -24,7 +24,10 @@ from historian.model.samples import (
     UInt32Array,
     take_extras,
 )
-from historian.model.tag import Tag
+from historian.model.tag import CompressionMethod, Tag
+
+if TYPE_CHECKING:
+    from historian.compression.series import LaneSeries
 
 NO_LIMIT_US: Final = int(np.iinfo(np.int64).max)
 """Stands for a maximum time that was not configured: no two samples are that far apart."""
@@ -133,6 +136,17 @@ class SampleSlots:
         """Every sample there is."""
         return self.get(np.flatnonzero(self.filled))
 
+    def put_rows(self, series: LaneSeries, lanes: IndexArray, rows: IndexArray) -> None:
+        """Remember for each of ``lanes`` (strictly increasing) the sample at one of its ``rows``."""
+        exact, text = take_extras(series.exact, rows), take_extras(series.text, rows)
+        self.put(LaneSamples(lanes, series.time_us[rows], series.value[rows], series.status[rows], exact, text))
+
+    def value_at(self, lane: int) -> float | int | str | None:
+        """The value of one lane as it is; None when nothing is remembered, NaN when that had no value."""
+        if not self.filled[lane]:
+            return None
+        return self.text.get(lane, self.exact.get(lane, float(self.value[lane])))
+
     def clear(self, lanes: IndexArray) -> None:
         """Forget what ``lanes`` held, and when."""
         self.filled[lanes] = False
@@ -188,7 +202,7 @@ class LaneSettings:
 
     ``exc_dev``, ``comp_dev`` float64[lanes] in the units of the value, NaN where off; ``..._min_us``, ``..._max_us``
     int64[lanes], :data:`NO_LIMIT_US` where there is no maximum; ``step`` bool[lanes]: the value holds until the next
-    sample, so that changes count and deviations do not.
+    sample, so that changes count and deviations do not; ``look_ahead`` bool[lanes]: which door it is.
     """
 
     exc_dev: FloatArray
@@ -198,9 +212,20 @@ class LaneSettings:
     comp_min_us: Int64Array
     comp_max_us: Int64Array
     step: BoolArray
+    look_ahead: BoolArray
 
     def __len__(self) -> int:
         return len(self.step)
+
+    @property
+    def has_door(self) -> BoolArray:
+        """bool[lanes]: its numbers are joined by lines, and some of them may be left out."""
+        return ~self.step & ~(np.isnan(self.comp_dev) & np.isnan(self.exc_dev))
+
+    @property
+    def stores_reports(self) -> BoolArray:
+        """bool[lanes]: everything that is reported is stored."""
+        return ~self.step & np.isnan(self.comp_dev)
 
     @classmethod
     def of(cls, tags: Sequence[Tag]) -> LaneSettings:
@@ -215,6 +240,7 @@ class LaneSettings:
             np.array([one.min_us for one in comp], np.int64),
             _limits([one.max_us for one in comp]),
             np.array([tag.is_step for tag in tags], np.bool_),
+            np.array([one.method is CompressionMethod.LOOK_AHEAD for one in comp], np.bool_),
         )
 
 

@@ -38,6 +38,17 @@ class ExceptionSettings:
     max_us: int | None = None
 
 
+class CompressionMethod(StrEnum):
+    """Where a line between stored samples ends; both keep the same bound.
+
+    LOOK_AHEAD: at the last sample that may end it, which takes knowing the samples after it.  DOOR: before the first
+    one that may not.
+    """
+
+    LOOK_AHEAD = "lookahead"
+    DOOR = "door"
+
+
 @dataclass(frozen=True, slots=True)
 class CompressionSettings:
     """Swinging-door compression of a tag.  ``deviation`` None: every reported sample is stored."""
@@ -45,6 +56,7 @@ class CompressionSettings:
     deviation: ErrorBound | None = None
     min_us: int = 0
     max_us: int | None = None
+    method: CompressionMethod = CompressionMethod.LOOK_AHEAD
 
 
 @dataclass(frozen=True, slots=True)

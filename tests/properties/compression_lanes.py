@@ -8,6 +8,7 @@ import numpy as np
 
 from historian.compression.exception import ExceptionFilter
 from historian.compression.lanes import NO_LIMIT_US, LaneSamples, LaneSettings
+from historian.compression.series import LaneSeries
 from historian.compression.swinging_door import SwingingDoor
 from properties.compression_reference import Sample, Settings
 
@@ -25,7 +26,31 @@ def lane_settings(settings: Sequence[Settings]) -> LaneSettings:
         column("comp_min_us", 0, np.int64),
         column("comp_max_us", NO_LIMIT_US, np.int64),
         column("step", False, np.bool_),
+        column("look_ahead", True, np.bool_),
     )
+
+
+def series_of(tags: Sequence[Sequence[Sample]]) -> LaneSeries:
+    """The samples of all tags, a lane each."""
+    rows = [sample for tag in tags for sample in tag]
+    return LaneSeries(
+        np.cumsum([0, *map(len, tags)]),
+        np.array([one.time_us for one in rows], np.int64),
+        np.array([float(one.value) if isinstance(one.value, int | float) else np.nan for one in rows], np.float64),
+        np.array([one.status for one in rows], np.uint32),
+        {row: one.value for row, one in enumerate(rows) if isinstance(one.value, int)},
+        {row: one.value for row, one in enumerate(rows) if isinstance(one.value, str)},
+    )
+
+
+def samples_of(series: LaneSeries) -> list[list[Sample]]:
+    """The way back, lane by lane."""
+    lanes: list[list[Sample]] = [[] for _ in range(series.lanes())]
+    for row, lane in enumerate(series.lane_of_rows().tolist()):
+        value = series.value_at(row)
+        none = isinstance(value, float) and np.isnan(value)
+        lanes[lane].append(Sample(int(series.time_us[row]), None if none else value, int(series.status[row])))
+    return lanes
 
 
 def lane_samples(by_lane: dict[int, Sample]) -> LaneSamples:

@@ -36,6 +36,7 @@ class Settings:
     comp_min_us: int = 0
     comp_max_us: int | None = None
     step: bool = False
+    look_ahead: bool = True
 
 
 def deviates(new: Sample, kept: Sample, deviation: float) -> bool:

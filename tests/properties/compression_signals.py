@@ -28,6 +28,12 @@ deviations = st.one_of(
 limits_us = st.one_of(st.none(), st.integers(1, 20_000_000))
 
 
+def _maxima_above_minima(one: Settings) -> bool:
+    """As the configuration demands."""
+    pairs = ((one.exc_min_us, one.exc_max_us), (one.comp_min_us, one.comp_max_us))
+    return all(longest is None or longest > least for least, longest in pairs)
+
+
 def _random_walk(random: Random, length: int) -> list[float]:
     return [round(level * 0.1, 1) for level in accumulate(random.choices((-2, -1, 0, 1, 2), k=length))]
 
@@ -120,7 +126,8 @@ any_settings = st.builds(
     comp_min_us=st.sampled_from([0, 0, 2_000_000]),
     comp_max_us=limits_us,
     step=st.sampled_from([False, False, True]),
-)
+    look_ahead=st.booleans(),
+).filter(_maxima_above_minima)
 """Everything that can be configured."""
 
 promising_settings = st.builds(
@@ -129,5 +136,6 @@ promising_settings = st.builds(
     exc_max_us=limits_us,
     comp_dev=deviations,
     comp_max_us=limits_us,
+    look_ahead=st.booleans(),
 )
 """Those with which the bound holds: no minimum times."""

@@ -6,19 +6,23 @@ import re
 import shutil
 import sys
 from datetime import tzinfo
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
 
-from cli.options import config_option, open_store, store_option, tz_option
-from historian.errors import UsageError
+from cli.options import config_option, find_store, open_store, store_option, tz_option
+from historian.errors import UnusableValueError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import duckdb
     import pyarrow as pa
 
     from historian.retrieval.query import Answer
+    from historian.retrieval.sandbox import Limits
 
 FORMATS: Final = ("table", "csv", "json", "parquet", "arrow")
 DEFAULT_ROWS: Final = 1000
@@ -53,13 +57,18 @@ class QueryCommand(click.Command):
     show_default=True,
     help="Rows of a table; 0 for all.",
 )
+@click.option("--sandbox", is_flag=True, help="Answer in a process of its own, held to its time and memory.")
+@click.option("--timeout", metavar="TIME", help="With --sandbox: the longest that it may take.  [default: 30s]")
+@click.option(
+    "--memory", type=click.IntRange(64), metavar="MIB", help="With --sandbox: the most memory.  [default: 1024]"
+)
 @tz_option
 @store_option
 @config_option
 def sql(
     *,
-    query: str | None, query_file: Path | None, format_: str | None, output: Path | None, max_rows: int, zone: tzinfo,
-    store_path: Path | None, config_path: Path,
+    query: str | None, query_file: Path | None, format_: str | None, output: Path | None, max_rows: int, sandbox: bool,
+    timeout: str | None, memory: int | None, zone: tzinfo, store_path: Path | None, config_path: Path,
 ) -> None:  # fmt: skip
     r"""Answer QUERY, one SQL statement that reads; with - or without one it is read from standard input.
 
@@ -76,7 +85,12 @@ def sql(
     historian sql --format csv "from samples where tag = 'FIC101.PV'" > fic101.csv
     """
     text = _query_text(query, query_file)
-    chosen = _format(format_, output)
+    write = partial(_write, format_=_format(format_, output), output=output, max_rows=max_rows)
+    if sandbox:
+        _answer_sandboxed(find_store(store_path, config_path), text, str(zone), _limits(timeout, memory), write)
+        return
+    if timeout is not None or memory is not None:
+        raise UsageError("cannot answer: --timeout and --memory go with --sandbox")
     with open_store(store_path, config_path) as reader:
         # Imported here, because checking the request first costs nothing.
         from cli.interruptible import run_interruptible  # noqa: PLC0415 - as above
@@ -85,7 +99,7 @@ def sql(
         snapshot = reader.snapshot()
         connection = connect(snapshot, time_zone=str(zone))
         try:
-            run_interruptible(connection, lambda: _answer(connection, text, chosen, output, max_rows))
+            run_interruptible(connection, lambda: _answer(connection, text, write))
         finally:
             connection.close()
     _note_unknown_tags(text, snapshot.tags)
@@ -125,11 +139,35 @@ def _format(format_: str | None, output: Path | None) -> str:
     return chosen
 
 
-def _answer(connection: duckdb.DuckDBPyConnection, text: str, format_: str, output: Path | None, max_rows: int) -> None:
+def _answer(connection: duckdb.DuckDBPyConnection, text: str, write: Callable[[Answer], None]) -> None:
     # Imported here, because checking the request first costs nothing.
     from historian.retrieval.query import ask  # noqa: PLC0415 - as above
 
-    answer = ask(connection, text)
+    write(ask(connection, text))
+
+
+def _answer_sandboxed(folder: Path, text: str, zone: str, limits: Limits, write: Callable[[Answer], None]) -> None:
+    # Imported here, because few queries need it.
+    from historian.retrieval.sandbox import ask_sandboxed  # noqa: PLC0415 - as above
+
+    with ask_sandboxed(folder, text, time_zone=zone, limits=limits) as answer:
+        write(answer)
+
+
+def _limits(timeout: str | None, memory_mib: int | None) -> Limits:
+    # Imported here, because few queries need it.
+    from historian.config.duration import parse_duration  # noqa: PLC0415 - as above
+    from historian.retrieval.sandbox import Limits  # noqa: PLC0415 - as above
+
+    usual = Limits()
+    try:
+        seconds = usual.seconds if timeout is None else parse_duration(timeout) / 1e6
+    except UnusableValueError as error:
+        raise UsageError(f"cannot use --timeout: {error}") from error
+    return Limits(seconds, usual.memory_bytes if memory_mib is None else memory_mib << 20)
+
+
+def _write(answer: Answer, *, format_: str, output: Path | None, max_rows: int) -> None:
     if format_ == "table":
         _show(answer, output, max_rows)
         return

@@ -37,17 +37,25 @@ _SCANS_ARROW_WELL: Final = int(duckdb.__version__.split(".")[0]) >= 2
 
 
 def connect(
-    snapshot: StoreSnapshot, *, time_zone: str = "UTC", extra: Mapping[str, pa.Table] | None = None
+    snapshot: StoreSnapshot,
+    *,
+    time_zone: str = "UTC",
+    extra: Mapping[str, pa.Table] | None = None,
+    settings: Mapping[str, str] | None = None,
 ) -> duckdb.DuckDBPyConnection:
     """DuckDB in memory with the views ``samples``, ``snapshot``, ``tags``, ``sources`` and ``audit`` over ``snapshot``.
 
     ``time_zone`` is an IANA name; it decides how times without a zone are read and how times are shown, never what is
-    stored.  ``extra`` are more tables by name.  Raises UnusableValueError for an unknown zone, CorruptionError for
+    stored.  ``extra`` are more tables by name, ``settings`` more of DuckDB's.
+
+    Raises UnusableValueError for an unknown zone, CorruptionError for
     an archive file that cannot be read.
     """
     connection = duckdb.connect(":memory:", config=dict(_SETTINGS))
     try:
         connection.execute("set enable_progress_bar = false")
+        for name, value in (settings or {}).items():
+            connection.execute(f"set {name} = {quoted(value)}")
         _set_time_zone(connection, time_zone)
         with translated(find_damaged=partial(first_damaged, [file.path for file in snapshot.files])):
             create_views(connection, snapshot, register)

@@ -261,3 +261,19 @@ def _until_busy(pid: int) -> None:
             return
         time.sleep(0.02)
     pytest.fail("the query never ran")
+
+
+def test_in_the_sandbox_the_answer_is_the_same(ask):
+    assert ask("--sandbox", ONE_ROW).stdout == ask(ONE_ROW).stdout
+
+
+def test_the_sandbox_ends_what_takes_too_long(ask):
+    with pytest.raises(QueryError, match=r"took longer than 1\.5 s and was ended"):
+        ask("--sandbox", "--timeout", "1500ms", "--format", "csv", "select * from range(100000000000)")
+
+
+def test_limits_are_those_of_the_sandbox(ask):
+    with pytest.raises(UsageError, match="go with --sandbox"):
+        ask("--memory", "100", ONE_ROW)
+    with pytest.raises(UsageError, match="cannot use --timeout"):
+        ask("--sandbox", "--timeout", "soon", ONE_ROW)

@@ -12,11 +12,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from historian.model.samples import IndexArray, Int32Array
+from historian.model.samples import Int32Array
 from storage.arrays import column, numpy_of
 from storage.catalogue import ArchiveFile
 from storage.columns import SAMPLE_SCHEMA, times_us
 from storage.files import ArchiveFolder
+from storage.runs import reach_us, run_ends
 from storage.schema import FORMAT_VERSION
 
 Encoding: TypeAlias = Literal["dictionary", "short dictionary", "PLAIN", "BYTE_STREAM_SPLIT"]
@@ -33,9 +34,10 @@ MAX_GROUP_ROWS: Final = 131_072
 time."""
 
 TRIAL_GROUPS: Final = 4
-TRIAL_ROWS: Final = MAX_GROUP_ROWS
-"""The value's encoding is chosen by encoding the values of so many row groups in every way: whole ones, because how
-many different values there are decides."""
+TRIAL_ROWS: Final = 32_768
+"""The value's encoding is chosen by encoding the values of so many row groups in every way: mostly whole ones, because
+how many different values there are decides, and no more of those of long tags, because that takes as long as writing
+them."""
 
 COMPRESSION_LEVEL: Final = 3
 """zstd: level 9 saves 2 % and takes twice the time; compaction, which writes for years, may choose it."""
@@ -110,8 +112,9 @@ class _Extent:
 
     def add(self, group: pa.Table) -> None:
         times, tag_id = times_us(group), numpy_of(group.column("tag_id"), np.int32)
+        first_us, last_us = reach_us(tag_id, times)
         self.rows += len(group)
-        self.first_us, self.last_us = min(self.first_us, int(times.min())), max(self.last_us, int(times.max()))
+        self.first_us, self.last_us = min(self.first_us, first_us), max(self.last_us, last_us)
         self.first_tag, self.last_tag = min(self.first_tag, int(tag_id[0])), max(self.last_tag, int(tag_id[-1]))
 
     def metadata(self, store_id: str) -> Mapping[str, str]:
@@ -150,7 +153,7 @@ def group_bounds(tag_id: Int32Array) -> Iterator[tuple[int, int]]:
 
     Groups hold whole tags, and more than one only while there are few rows of each.
     """
-    ends: IndexArray = np.append(np.flatnonzero(np.diff(tag_id)) + 1, len(tag_id))
+    ends = run_ends(tag_id) if len(tag_id) else tag_id
     start = 0
     while start < len(tag_id):
         end = int(ends[min(int(np.searchsorted(ends, start + MIN_GROUP_ROWS)), len(ends) - 1)])

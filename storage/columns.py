@@ -61,6 +61,10 @@ def _sparse(rows: Mapping[int, object], values: pa.Array, length: int) -> pa.Arr
     return values.take(column(index, pa.int64(), missing=missing))
 
 
+NULL_ROWS: Final = 1 << 17
+"""Nulls are made for so many rows at most: a column of more has the same ones again, in several chunks."""
+
+
 def complete(table: pa.Table) -> pa.Table:
     """``table`` with every column of SAMPLE_SCHEMA, nulls where it had none, and no others."""
     columns = [
@@ -70,9 +74,12 @@ def complete(table: pa.Table) -> pa.Table:
     return pa.Table.from_arrays(columns, schema=SAMPLE_SCHEMA)
 
 
-def _nulls(type_: pa.DataType, length: int) -> pa.Array:
+def _nulls(type_: pa.DataType, length: int) -> pa.ChunkedArray:
     """A column of nulls, cut from one that is made once: making them costs more than decoding a batch."""
-    return _many_nulls(type_, 1 << max(length - 1, 0).bit_length()).slice(0, length)
+    many = _many_nulls(type_, min(1 << max(length - 1, 0).bit_length(), NULL_ROWS))
+    rest = length % NULL_ROWS
+    chunks = [many] * (length // NULL_ROWS) + ([many.slice(0, rest)] if rest else [])
+    return pa.chunked_array(chunks, type_)
 
 
 @lru_cache(maxsize=16)

@@ -26,10 +26,10 @@ from storage.compaction_input import Inputs, opened
 from storage.compaction_merge import Collisions, EditSet, Merge, Span, choose_encoding, peak_rows, row_groups
 from storage.compaction_plan import Job, Output, imagined, next_job
 from storage.compaction_report import CompactionReport, JobReport
-from storage.compaction_write import ArchiveWriter, Begin, Written, swap, zstd_level
+from storage.compaction_write import ArchiveWriter, Written, swap, zstd_level
 from storage.database import explained, transaction
 from storage.edits import Row
-from storage.intents import Intents
+from storage.intents import Begin, Intents
 from storage.pace import Pace, StoppedError
 
 MAX_INPUTS: Final = 200

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple
 
 import pyarrow as pa
 
@@ -19,16 +19,13 @@ from storage.arrays import numpy_of
 from storage.catalogue import DAY, FLUSH, KEPT, MONTH, ArchiveFile
 from storage.database import explained
 from storage.files import ArchiveFolder
-from storage.intents import samples_name
+from storage.intents import Begin, samples_name
 
 MAX_FILE_ROWS: Final = 100_000_000
 """A larger file is cut between two tags: some 200 MB, whose footer is read in a few milliseconds."""
 
 RESERVE_BYTES: Final = 256 << 20
 """Room that compaction leaves on the disk for what is being collected."""
-
-Begin: TypeAlias = Callable[[Callable[[int], str], str], tuple[int, str]]
-"""As :meth:`storage.intents.Intents.writing` gives it."""
 
 _ZSTD_LEVELS: Final = {FLUSH: 3, DAY: 3, MONTH: 9, KEPT: 3}
 

@@ -12,20 +12,19 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import numpy as np
-import pyarrow as pa
 
 from historian.errors import StoreError
 from historian.model.commit import AuditEvent, QuarantinedSample
 from historian.model.samples import BoolArray, IndexArray, Int32Array, Int64Array, Samples
-from storage import archive, audit, buffer, catalogue, edit_audit, edits, known, quarantine, state, steps
-from storage.catalogue import ArchiveFile
-from storage.columns import complete, to_batch
+from storage import audit, buffer, catalogue, edit_audit, edits, known, quarantine, state, steps
 from storage.database import Access, explained, transaction
 from storage.edits import Cause, Edits
 from storage.existing import Gathering
 from storage.files import ArchiveFolder
+from storage.import_files import FileWriter, NewFile
 from storage.insert import same, substituted
-from storage.intents import Intents, samples_name
+from storage.intents import Intents
+from storage.runs import reach_us, run_ends
 
 ARCHIVE_ROWS: Final = 200_000
 """From here on samples go to a file of their own: the buffer, which is written twice, is for a scan's worth."""
@@ -38,13 +37,18 @@ ATTEMPTS: Final = 5
 class Outcome:
     """What the store had of the samples handed over.
 
-    ``fresh`` intp[k]: rows it did not have.  ``same``, ``differing``: rows whose tag and time are visible already, with
-    the same value and status or with others.
+    ``is_fresh`` bool[n]: it did not have this one.  ``same``, ``differing``: rows whose tag and time are visible
+    already, with the same value and status or with others.
     """
 
-    fresh: IndexArray
+    is_fresh: BoolArray
     same: IndexArray
     differing: IndexArray
+
+    @property
+    def fresh(self) -> int:
+        """How many samples it did not have."""
+        return int(np.count_nonzero(self.is_fresh))
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +85,7 @@ class _SortedKeys:
     def __init__(self, samples: Samples) -> None:
         self._tag_id, self._time_us = samples.tag_id, samples.time_us
         self.first_tag, self.last_tag = int(samples.tag_id[0]), int(samples.tag_id[-1])
-        self.first_us, self.last_us = int(samples.time_us.min()), int(samples.time_us.max())
+        self.first_us, self.last_us = reach_us(samples.tag_id, samples.time_us)
 
     def mask(self, tag_id: Int32Array, time_us: Int64Array) -> BoolArray:
         """bool[n]: these are among ours."""
@@ -149,30 +153,22 @@ class ChunkWriter:
         if len(added) < ARCHIVE_ROWS:
             self._finish(work, look, request)
             return work.outcome
+        self.intents.clean_up()
         with self.intents.writing() as begin:
-            number, path = begin(samples_name(int(added.time_us.min())), "import")
-            with explained(self.folder.root / path, "write a file of the archive"):
-                file = self._write_file(path, added)
-            self._finish(work, look, request, _File(number, path, file))
+            files = FileWriter(self.folder, self._store_id()).write(added, begin)
+            self._finish(work, look, request, files)
         return work.outcome
 
-    def _write_file(self, path: str, samples: Samples) -> ArchiveFile:
-        table = pa.Table.from_batches([to_batch(samples)])
-        cuts = list(archive.group_bounds(samples.tag_id))
-        level = archive.COMPRESSION_LEVEL
-        encoding = archive.choose_encoding(table.column("value"), cuts, level)
-        # Completed one by one: nulls for millions of rows are 130 MB to be made and thrown away.
-        groups = (complete(table.slice(first, end - first)) for first, end in cuts)
+    def _store_id(self) -> str:
         with self.access.turn, explained(self.access.database, "read the state of the store"):
-            store_id = state.read(self.access.connection).store_id
-        return archive.write_groups(self.folder, path, groups, encoding, store_id=store_id, level=level, step="import")
+            return state.read(self.access.connection).store_id
 
-    def _finish(self, work: _Work, look: Look | None, request: _Request, file: _File | None = None) -> None:
+    def _finish(self, work: _Work, look: Look | None, request: _Request, files: Sequence[NewFile] = ()) -> None:
         connection = self.access.connection
         with self.access.turn, transaction(connection, self.access.database, "insert samples"):
             if look is not None and look.has_changed():
                 raise _ChangedError
-            self._add(work, request.cause, file)
+            self._add(work, request.cause, files)
             if request.replace:
                 self._replace(work, request.cause)
             notes = request.settle(work.outcome)
@@ -183,18 +179,19 @@ class ChunkWriter:
             steps.reached("import: rows written")
         steps.reached("import: committed")
 
-    def _add(self, work: _Work, cause: Cause, file: _File | None) -> None:
+    def _add(self, work: _Work, cause: Cause, files: Sequence[NewFile]) -> None:
         """Fresh samples: as edits where edits rule, the others into the catalogue or the buffer."""
         connection = self.access.connection
         for kind, rows in ((edits.REPLACE, work.removed), (edits.INSERT, work.ahead)):
             if len(rows):
                 edits.put(connection, work.samples.take(rows), [kind] * len(rows), cause)
-        if file is not None:
+        for file in files:
             catalogue.add(connection, file.number, file.path, file.described)
+        if files:
             state.files_changed(connection)
         elif len(plain := work.plain()):
             buffer.insert(connection, state.next_commit(connection), cause.time_us, buffer.encode_samples(plain))
-        if len(work.outcome.fresh):
+        if work.outcome.fresh:
             known.read(connection).learn(connection, work.newest())
 
     def _replace(self, work: _Work, cause: Cause) -> None:
@@ -219,12 +216,6 @@ class _Request(NamedTuple):
     settle: Callable[[Outcome], ImportNotes]
 
 
-class _File(NamedTuple):
-    number: int
-    path: str
-    described: ArchiveFile
-
-
 @dataclass(frozen=True, slots=True)
 class _Work:
     """What is to be done with a chunk.
@@ -243,21 +234,22 @@ class _Work:
 
     def plain(self) -> Samples:
         """The fresh samples that become part of files or buffer; all as they are where that is all of them."""
-        rows = self.outcome.fresh
-        if len(self.removed) or len(self.ahead):
-            rows = np.setdiff1d(rows, np.concatenate([self.removed, self.ahead]))
-        return self.samples if len(rows) == len(self.samples) else self.samples.take(rows)
+        is_plain = self.outcome.is_fresh.copy()
+        is_plain[self.removed] = is_plain[self.ahead] = False
+        return self.samples if is_plain.all() else self.samples.take(np.flatnonzero(is_plain))
 
     def newest(self) -> Samples:
-        """The newest fresh sample of each tag."""
-        rows = self.outcome.fresh
-        tag_id = self.samples.tag_id if len(rows) == len(self.samples) else self.samples.tag_id[rows]
-        return self.samples.take(rows[np.append(np.flatnonzero(np.diff(tag_id)), len(rows) - 1)])
+        """The newest fresh sample of each tag; there is at least one."""
+        tag_id = self.samples.tag_id
+        if self.outcome.is_fresh.all():
+            return self.samples.take(run_ends(tag_id) - 1)
+        rows = np.flatnonzero(self.outcome.is_fresh)
+        return self.samples.take(rows[run_ends(tag_id[rows]) - 1])
 
 
 def _nothing(samples: Samples) -> _Work:
-    none = np.empty(0, np.intp)
-    return _Work(samples, Outcome(none, none, none), samples, np.empty(0, np.bool_), none, none)
+    none, no = np.empty(0, np.intp), np.empty(0, np.bool_)
+    return _Work(samples, Outcome(no, none, none), samples, no, none, none)
 
 
 class Look:
@@ -286,7 +278,7 @@ class Look:
         is_fresh[places] = False
         was_removed = self._marked(edited, edits.REMOVE)
         is_ahead = current.is_ahead(samples.tag_id, samples.time_us) & is_fresh & ~was_removed
-        outcome = Outcome(np.flatnonzero(is_fresh), places[alike], places[~alike])
+        outcome = Outcome(is_fresh, places[alike], places[~alike])
         return _Work(
             samples, outcome, found.take(np.flatnonzero(~alike)), self._marked(edited, edits.INSERT)[places[~alike]],
             np.flatnonzero(was_removed), np.flatnonzero(is_ahead),

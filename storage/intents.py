@@ -13,10 +13,14 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 
 from storage import catalogue, names, state, steps
 from storage.database import explained, transaction
 from storage.files import ArchiveFolder
+
+Begin: TypeAlias = Callable[[Callable[[int], str], str], tuple[int, str]]
+"""As :meth:`Intents.writing` gives it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +35,7 @@ class Intents:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @contextmanager
-    def writing(self) -> Iterator[Callable[[Callable[[int], str], str], tuple[int, str]]]:
+    def writing(self) -> Iterator[Begin]:
         """Gives a function ``begin(name, step)`` that names a file to be written: its number and path.
 
         ``name`` makes the path of the file's number; ``step`` begins the names of steps.  While the context lasts

@@ -29,10 +29,10 @@ from storage.compaction import ConflictError
 from storage.compaction_input import opened
 from storage.compaction_merge import EditSet, Merge, choose_encoding, row_groups
 from storage.compaction_plan import day_start
-from storage.compaction_write import ArchiveWriter, Begin, Written, swap, zstd_level
+from storage.compaction_write import ArchiveWriter, Written, swap, zstd_level
 from storage.database import explained, transaction
 from storage.edits import Row
-from storage.intents import Intents
+from storage.intents import Begin, Intents
 from storage.pace import Pace
 from storage.retention_limits import Choice, Limits, choose, count_expired
 from storage.thinning import Thinner, due_months, made_until

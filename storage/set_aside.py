@@ -11,11 +11,11 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -27,14 +27,11 @@ from storage.columns import complete, times_us
 from storage.database import explained, transaction
 from storage.files import ArchiveFolder, sync_folder
 from storage.flush import MAX_FILE_ROWS
-from storage.intents import Intents, samples_name
+from storage.intents import Begin, Intents, samples_name
 
 ACTION = "file set aside"
 
 PATIENCE_S: Final = 10.0
-
-Begin: TypeAlias = Callable[[Callable[[int], str], str], tuple[int, str]]
-"""See :meth:`storage.intents.Intents.writing`."""
 
 
 @dataclass(frozen=True, slots=True)

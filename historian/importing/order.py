@@ -73,7 +73,7 @@ def execute(store: Store, samples: FileSamples, heading: Heading) -> Reply:
 def settled(samples: FileSamples, heading: Heading, outcome: Outcome) -> tuple[ImportNotes, Reply]:
     """What is noted when the store has said what it had of the samples."""
     figures = Figures.from_mapping(heading.figures)
-    figures.imported += len(outcome.fresh)
+    figures.imported += outcome.fresh
     figures.already += len(outcome.same)
     differing = outcome.differing
     refused: list[QuarantinedSample] = []

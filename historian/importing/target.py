@@ -99,7 +99,7 @@ class DryTarget:
     def _outcome(self, samples: FileSamples) -> Outcome:
         none = np.empty(0, np.intp)
         if self.path is None or not len(samples):
-            return Outcome(np.arange(len(samples)), none, none)
+            return Outcome(np.ones(len(samples), np.bool_), none, none)
         database = self.path / names.DATABASE
         with explained(database, f"read the store {self.path}"), closing(connect_reader(database)) as link:
             link.execute("begin")

@@ -16,7 +16,7 @@ from historian.importing.options import ImportOptions
 from historian.importing.run import Setting, import_file
 from historian.importing.tag_book import TagBook
 from historian.importing.target import StoreTarget, TagFinder, tags_of
-from storage import import_chunk, names, steps
+from storage import archive, import_chunk, import_files, names, steps
 from storage.reader import StoreReader
 from storage.store import Store
 
@@ -34,7 +34,9 @@ def write_file(folder: Path) -> None:
 
 def run(folder: Path) -> int:
     """Import in three chunks; the samples imported in all."""
-    import_chunk.ARCHIVE_ROWS = 10  # so that each chunk becomes a file
+    import_chunk.ARCHIVE_ROWS = 10  # so that each chunk becomes files, and some of them two, written at the same time
+    import_files.PART_ROWS, import_files.MAX_PARTS = 10, 2
+    archive.MIN_GROUP_ROWS = 5
     with Store.open(folder / "store", create=True) as store:
         target = StoreTarget(store, "test", NOW_US)
         book = TagBook(TagFinder((), tags_of(folder / "store")).find)
@@ -51,14 +53,34 @@ def import_and_die(folder: str, step: str, after: int) -> None:
     os._exit(0)
 
 
-@pytest.mark.parametrize("step", STEPS)
-def test_crash_while_importing(step, tmp_path, monkeypatch):
+@pytest.fixture(autouse=True)
+def many_files(monkeypatch):
+    """What :func:`run` changes is as before when the test is over."""
+    for module, name in (
+        (import_chunk, "ARCHIVE_ROWS"),
+        (import_files, "PART_ROWS"),
+        (import_files, "MAX_PARTS"),
+        (archive, "MIN_GROUP_ROWS"),
+    ):
+        monkeypatch.setattr(module, name, getattr(module, name))
+
+
+def test_the_import_without_a_crash(tmp_path):
     write_file(tmp_path)
-    process = get_context("spawn").Process(target=import_and_die, args=(str(tmp_path), step, 1))
+    assert run(tmp_path) == 2 * ROWS - 1
+    with StoreReader.open(tmp_path / "store") as reader:
+        files = reader.snapshot().files
+    assert len(files) > len({(file.first_us, file.last_us) for file in files}), "no chunk became two files"
+
+
+@pytest.mark.parametrize("after", [1, 2])
+@pytest.mark.parametrize("step", STEPS)
+def test_crash_while_importing(step, after, tmp_path):
+    write_file(tmp_path)
+    process = get_context("spawn").Process(target=import_and_die, args=(str(tmp_path), step, after))
     process.start()
     process.join(30)
     assert process.exitcode == DIED
-    monkeypatch.setattr(import_chunk, "ARCHIVE_ROWS", 10)
     assert run(tmp_path) == 2 * ROWS - 1
     with StoreReader.open(tmp_path / "store") as reader:
         snapshot = reader.snapshot()

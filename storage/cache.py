@@ -30,6 +30,9 @@ class Cache(Generic[KeyT, ValueT]):
         """The sizes of all values together."""
         return self._size
 
+    def __contains__(self, key: KeyT) -> bool:
+        return key in self._kept
+
     def get(self, key: KeyT) -> ValueT | None:
         """The value of ``key``, which was used last now; None where it is not kept."""
         with self._turn:

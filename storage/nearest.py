@@ -6,8 +6,7 @@ nothing nearer can come: mostly one row group a tag.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import starmap
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import numpy as np
@@ -23,7 +22,8 @@ from storage.pieces import Piece, Pieces, Rows
 _FAR: Final = int(np.iinfo(np.int64).max)
 
 _WINDOW: Final = 64
-"""So many rows are looked at first for samples that are not Bad; then sixteen times as many, and so on."""
+GROWTH: Final = 16
+"""Where the very next rows are Bad, or hidden by edits, so many are looked at, then so many times more, and so on."""
 
 
 class Nearest:
@@ -50,7 +50,7 @@ class Nearest:
         self._nearest = np.full(len(tag_id), _FAR)
         self._good = np.full((len(tag_id), not_bad), _FAR)
         self._reach = self._good[:, -1] if not_bad else self._nearest
-        self._found: list[tuple[int, Piece, IndexArray]] = []
+        self._found: dict[int, list[Part]] = {}
 
     def find(self) -> list[Part]:
         """They, in no order; fewer where there are none.  Raises CorruptionError, which names the file."""
@@ -61,7 +61,7 @@ class Nearest:
             if not (self._reach > distance[place]).any():
                 break
             self._look_into(place, int(distance[place]))
-        return [Part(tag, piece, rows) for tag, piece, rows in starmap(self._chosen, self._found) if len(rows)]
+        return [part for place, parts in self._found.items() for part in self._chosen(place, parts)]
 
     def _distances(self, ranges: FileRanges | Groups) -> Int64Array:
         """int64[n]: how near a sample in this file or row group can be; _FAR when all are on the other side."""
@@ -79,26 +79,29 @@ class Nearest:
         if not (self._reach[low:high] > distance).any():
             return
         groups = self._pieces.groups(file.path)
-        distances = self._distances(groups)
         waiting: list[Int32Array] = []
-        for piece in self._pieces.read(file.path, self._worth_reading(groups, distances, waiting)):
+        for piece in self._pieces.read(file.path, self._worth_reading(file.path, groups, waiting)):
             self._look(piece, waiting.pop(), is_file=True)
 
-    def _worth_reading(self, groups: Groups, distances: Int64Array, waiting: list[Int32Array]) -> Iterator[int]:
+    def _worth_reading(self, path: str, groups: Groups, waiting: list[Int32Array]) -> Iterator[int]:
         """The row groups that can have something nearer than what is known when it is their turn.
 
         Puts the tags that are looked for in one into ``waiting``.
         """
+        distances = self._distances(groups)
         relevant = np.flatnonzero((distances < _FAR) & holding(groups, self._tag_id))
-        lows = self._tag_id.searchsorted(groups.first_tag)
-        highs = self._tag_id.searchsorted(groups.last_tag, side="right")
-        for number in relevant[np.argsort(distances[relevant], kind="stable")].tolist():
-            low, high = lows[number], highs[number]
-            # A row group that is Bad all through has nothing for those who wait for a sample that is not.
-            reach = self._nearest if groups.most_status[number] < 0 else self._reach
-            looking = reach[low:high] > distances[number]
-            if looking.any():
-                waiting.append(self._tag_id[low:high][looking])
+        self._pieces.load(path, relevant[distances[relevant] <= 1].tolist())  # the instant lies in them
+        order = relevant[np.argsort(distances[relevant], kind="stable")]
+        lows = self._tag_id.searchsorted(groups.first_tag[order]).tolist()
+        highs = self._tag_id.searchsorted(groups.last_tag[order], side="right").tolist()
+        # A row group that is Bad all through has nothing for those who wait for a sample that is not.
+        is_bad = (groups.most_status[order] < 0).tolist()
+        for place, (number, distance) in enumerate(zip(order.tolist(), distances[order].tolist(), strict=True)):
+            low, high = lows[place], highs[place]
+            looking = (self._nearest if is_bad[place] else self._reach)[low:high] > distance
+            if count := np.count_nonzero(looking):
+                tag_id = self._tag_id[low:high]
+                waiting.append(tag_id if count == high - low else tag_id[looking])
                 yield number
 
     def _look(self, piece: Piece, tag_id: Int32Array, *, is_file: bool) -> None:
@@ -110,37 +113,69 @@ class Nearest:
                 self._take(tag, piece, low, high, is_file=is_file)
 
     def _take(self, tag: int, piece: Piece, low: int, high: int, *, is_file: bool) -> None:
-        size = _WINDOW if self._not_bad else 1
+        if not self._not_bad and not (is_file and tag in self._loose.hidden):
+            self._take_nearest(tag, piece, high - 1 if self._before else low)
+            return
+        size = max(self._not_bad, 1)
         while True:
             first, end = (max(low, high - size), high) if self._before else (low, min(high, low + size))
             rows = self._loose.visible(tag, piece, first, end) if is_file else slice(first, end)
             if self._keep(tag, piece, rows, is_all=(first, end) == (low, high)):
                 return
-            size *= 16
+            size = max(size * GROWTH, _WINDOW)
+
+    def _take_nearest(self, tag: int, piece: Piece, row: int) -> None:
+        """The short way for the commonest question: for 200 tags at an instant it takes half the time."""
+        place = int(self._tag_id.searchsorted(tag))
+        distance = abs(int(piece.time_us[row]) - self._at_us)
+        if distance < self._nearest[place]:
+            self._nearest[place] = distance
+            self._found[place] = [Part(tag, piece, slice(row, row + 1))]
 
     def _keep(self, tag: int, piece: Piece, rows: Rows, *, is_all: bool) -> bool:
         """Note the wanted ones of ``rows``; False when there may be more of them farther away."""
-        found = np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows
-        good = found[piece.status[found] < BAD] if self._not_bad else found[:0]
-        if not is_all and (not len(found) or len(good) < self._not_bad):
+        times, is_good = piece.time_us[rows], piece.status[rows] < BAD
+        if not is_all and (not len(times) or np.count_nonzero(is_good) < self._not_bad):
             return False
-        if len(found):
-            nearest, good = (found[-1:], good[-self._not_bad :]) if self._before else (found[:1], good[: self._not_bad])
-            self._note(int(self._tag_id.searchsorted(tag)), piece, nearest, good)
-            self._found.append((tag, piece, np.union1d(nearest, good) if self._not_bad else nearest))
+        if len(times):
+            wanted = self._wanted(is_good)
+            chosen = rows if len(wanted) == len(times) else _at(rows, wanted)
+            place = int(self._tag_id.searchsorted(tag))
+            self._note(place, np.abs(times[wanted] - self._at_us), is_good[wanted])
+            self._found.setdefault(place, []).append(Part(tag, piece, chosen))
         return True
 
-    def _note(self, place: int, piece: Piece, nearest: IndexArray, good: IndexArray) -> None:
-        self._nearest[place] = min(self._nearest[place], abs(int(piece.time_us[nearest[0]]) - self._at_us))
-        if self._not_bad:
-            known = np.concatenate([self._good[place], np.abs(piece.time_us[good] - self._at_us)])
-            self._good[place] = np.sort(known)[: self._not_bad]
+    def _wanted(self, is_good: BoolArray) -> IndexArray:
+        """Of rows in the order of time, at least one: the nearest, and the nearest that are not Bad."""
+        nearest = len(is_good) - 1 if self._before else 0
+        if not self._not_bad:
+            return np.array([nearest])
+        good = np.flatnonzero(is_good)
+        good = good[-self._not_bad :] if self._before else good[: self._not_bad]
+        return good if nearest in good else np.sort(np.append(good, nearest))
 
-    def _chosen(self, tag: int, piece: Piece, rows: IndexArray) -> tuple[int, Piece, IndexArray]:
-        """Of what a file or the buffer had of a tag, those that are still among the nearest."""
-        place = int(self._tag_id.searchsorted(tag))
-        distance = np.abs(piece.time_us[rows] - self._at_us)
-        wanted: BoolArray = distance == self._nearest[place]
+    def _note(self, place: int, distance: Int64Array, is_good: BoolArray) -> None:
+        self._nearest[place] = min(self._nearest[place], distance.min())
         if self._not_bad:
-            wanted |= (piece.status[rows] < BAD) & (distance <= self._reach[place])
-        return tag, piece, rows[wanted]
+            known = np.concatenate([self._good[place], distance[is_good]])
+            known.sort()
+            self._good[place] = known[: self._not_bad]
+
+    def _chosen(self, place: int, parts: Sequence[Part]) -> Iterator[Part]:
+        """Of what several files and the buffer had of a tag, those that are among the nearest of all."""
+        if len(parts) == 1:
+            yield parts[0]
+            return
+        for part in parts:
+            distance = np.abs(part.piece.time_us[part.rows] - self._at_us)
+            wanted: BoolArray = distance == self._nearest[place]
+            if self._not_bad:
+                wanted |= (part.piece.status[part.rows] < BAD) & (distance <= self._reach[place])
+            if wanted.any():
+                yield Part(part.tag_id, part.piece, _at(part.rows, np.flatnonzero(wanted)))
+
+
+def _at(rows: Rows, places: IndexArray) -> IndexArray:
+    """Some of ``rows``."""
+    chosen: IndexArray = rows.start + places if isinstance(rows, slice) else rows[places]
+    return chosen

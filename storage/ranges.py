@@ -86,6 +86,8 @@ class RangeReader:
         keep = self._pieces.fits(sum(int(groups.rows[numbers].sum()) for _, groups, numbers in chosen))
         parts = list(_parts(loose.piece, tag_id, start_us, end_us))
         for path, _, numbers in chosen:
+            if keep:
+                self._pieces.load(path, numbers.tolist())
             for piece in self._pieces.read(path, numbers.tolist(), keep=keep):
                 parts += _parts(piece, tag_id, start_us, end_us, loose)
         return parts

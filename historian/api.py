@@ -18,8 +18,9 @@ import pyarrow as pa
 
 from historian.errors import StoreError, UnusableValueError
 from historian.retrieval.described import TagTexts, newest_of_each, select_rows, values_at
-from historian.retrieval.history import FIRST_US, LAST_US, kept_history
+from historian.retrieval.history import FIRST_US, LAST_US
 from historian.retrieval.kept import KeptConnection
+from historian.retrieval.long_table import long_table, read_history
 from historian.retrieval.query import Parameters, ask
 from historian.retrieval.time_range import TimeRange, find_zone, parse_time, to_us
 from storage.ranges import RangeReader
@@ -68,8 +69,9 @@ class Historian:
         the wrong way round.
         """
         found = self._snapshot()
-        rows = select_rows(tags, self._texts(found))
-        return kept_history(self._kept, found, self._reader.tag_versions, rows, self._range(start, end))
+        texts = self._texts(found)
+        samples, rows = read_history(self._reading, found, texts, select_rows(tags, texts), self._range(start, end))
+        return long_table(samples, rows, texts, self._reader.tag_versions, self._time_zone)
 
     def snapshot(self) -> pa.Table:
         """The newest sample of each tag, with the last time its source answered; by tag.

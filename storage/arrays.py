@@ -40,6 +40,11 @@ def text_column(texts: Sequence[str | None]) -> pa.Array:
     return pa.Array.from_buffers(pa.string(), len(texts), buffers)
 
 
+def chosen_texts(texts: Sequence[str | None], place: NDArray[np.integer[Any]]) -> pa.Array:
+    """An array of the texts at ``place`` int[n] among a few ``texts``."""
+    return text_column(texts).take(column(place.astype(np.int64, copy=False), pa.int64()))
+
+
 def whole_numbers(numbers: Sequence[int], type_: pa.DataType) -> pa.Array:
     """Python integers as decimals without a fraction."""
     data = b"".join(number.to_bytes(_DECIMAL_BYTES, "little", signed=True) for number in numbers)

@@ -6,7 +6,6 @@ columns are those of the views ``snapshot`` and ``samples`` (:mod:`historian.ret
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -14,14 +13,17 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from historian.model.samples import EXACT_LIMIT, BoolArray, FloatArray, IndexArray, Int32Array, Samples
+from historian.model.samples import EXACT_LIMIT, BoolArray, FloatArray, IndexArray, Int32Array, Samples, UInt32Array
 from historian.model.status import SUBSTITUTED, UNCERTAIN_LAST_USABLE_VALUE, is_good, severity, status_name
+from historian.retrieval.state_texts import States, states_of, value_texts
 from historian.retrieval.tag_selection import select_tags
 from historian.retrieval.views import WHOLE_TYPES, judged_status
-from storage.arrays import column, numpy_of, present, text_column
+from storage.arrays import chosen_texts, column, numpy_of, present, text_column
 from storage.columns import INT_TYPE, to_samples
 from storage.ranges import RangeReader
 from storage.reader import StoreSnapshot
+
+_LOW_WORD: Final = (1 << 64) - 1
 
 STATUS_FIELDS: Final = ("quality", "status", "status_code", "substituted")
 
@@ -40,7 +42,7 @@ class TagTexts:
     by_name: IndexArray
     rows: Mapping[str, int]
     is_whole: BoolArray
-    states: Mapping[int, tuple[tuple[int, ...], tuple[Mapping[int, str], ...]]]
+    states: Mapping[int, States]
 
     @classmethod
     def of(cls, table: pa.Table) -> TagTexts:
@@ -58,7 +60,7 @@ class TagTexts:
             np.array(sorted(range(len(names)), key=names.__getitem__), np.intp),
             {name: row for row, name in enumerate(names)},
             np.array(whole, np.bool_) & np.array(unscaled, np.bool_),
-            _states(table.column("states")),
+            states_of(table.column("states")),
         )
 
     def rows_of(self, tag_id: Int32Array) -> IndexArray:
@@ -67,72 +69,46 @@ class TagTexts:
         return rows
 
 
-def _states(states: pa.ChunkedArray) -> dict[int, tuple[tuple[int, ...], tuple[Mapping[int, str], ...]]]:
-    found: dict[int, tuple[tuple[int, ...], tuple[Mapping[int, str], ...]]] = {}
-    for row in np.flatnonzero(present(states)).tolist():
-        sets = states[row]
-        since = tuple(int(each["since"].value or 0) for each in sets)
-        found[row] = since, tuple(dict(each["texts"].as_py() or ()) for each in sets)
-    return found
-
-
 def described(samples: Samples, rows: IndexArray, tags: TagTexts) -> dict[str, pa.Array]:
     """``value``, ``value_int``, ``value_text`` and STATUS_FIELDS of ``samples``; ``rows`` are those of their tags."""
     status = samples.status
-    kinds, place = np.unique(status, return_inverse=True)
+    kinds, place = _kinds_of(status)
     codes = kinds.tolist()
     return {
         "value": column(samples.value, pa.float64(), missing=np.isnan(samples.value)),
         "value_int": _whole_numbers(samples, tags.is_whole[rows]),
-        "value_text": text_column(_texts(samples, rows, tags)),
-        "quality": _of_kinds([severity(code).label for code in codes], place),
-        "status": _of_kinds([status_name(code) for code in codes], place),
+        "value_text": value_texts(samples, rows, tags.states),
+        "quality": chosen_texts([severity(code).label for code in codes], place),
+        "status": chosen_texts([status_name(code) for code in codes], place),
         "status_code": column(status, pa.uint32()),
         "substituted": column((status & SUBSTITUTED) == SUBSTITUTED, pa.bool_()),
     }
 
 
-def _of_kinds(texts: list[str], place: IndexArray) -> pa.Array:
-    return text_column([texts[each] for each in place.tolist()])
+def _kinds_of(status: UInt32Array) -> tuple[UInt32Array, IndexArray]:
+    """The different statuses, and which of them each is.  They come in runs: sorting all of them would cost more."""
+    firsts = np.append(0, np.flatnonzero(np.diff(status)) + 1)[: len(status)]
+    kinds, place = np.unique(status[firsts], return_inverse=True)
+    return kinds, np.repeat(place, np.diff(firsts, append=len(status)))
 
 
 def _whole_numbers(samples: Samples, is_whole: BoolArray) -> pa.Array:
     """Decimals of 16 bytes, the lower eight first."""
+    if not samples.exact and not is_whole.any():
+        return pa.nulls(len(samples), INT_TYPE)
     value: FloatArray = np.where(np.isnan(samples.value), np.inf, samples.value)
     held: BoolArray = is_whole & (np.abs(value) <= EXACT_LIMIT)
     held &= value == np.trunc(value)
     parts = np.zeros((len(value), 2), np.int64)
     parts[held, 0] = value[held].astype(np.int64)
     parts[:, 1] = parts[:, 0] >> 63
-    for row, number in samples.exact.items():
-        parts[row] = np.frombuffer(number.to_bytes(16, "little", signed=True), np.int64)
-        held[row] = True
+    if samples.exact:
+        rows = np.fromiter(samples.exact, np.intp, len(samples.exact))
+        parts[rows, 0] = np.array([number & _LOW_WORD for number in samples.exact.values()], np.uint64).view(np.int64)
+        parts[rows, 1] = [number >> 64 for number in samples.exact.values()]
+        held[rows] = True
     validity = pa.py_buffer(np.packbits(held, bitorder="little"))
     return pa.Array.from_buffers(INT_TYPE, len(value), [validity, pa.py_buffer(parts)])
-
-
-def _texts(samples: Samples, rows: IndexArray, tags: TagTexts) -> list[str | None]:
-    """The text of a code is the one that its tag's enumeration had at the time.  Loops over tags with texts only."""
-    texts: list[str | None] = [None] * len(samples)
-    for row, text in samples.text.items():
-        texts[row] = text
-    if tags.states:
-        stated = np.flatnonzero(np.isin(rows, np.fromiter(tags.states, np.intp, len(tags.states))))
-        for row in stated.tolist():
-            if texts[row] is None:
-                texts[row] = _state(tags, int(rows[row]), samples, row)
-    return texts
-
-
-def _state(tags: TagTexts, tag: int, samples: Samples, row: int) -> str | None:
-    since, sets = tags.states[tag]
-    value = float(samples.value[row])
-    code = samples.exact.get(row)
-    if code is None and abs(value) <= EXACT_LIMIT and value == int(value):
-        code = int(value)
-    # What is before the first set has the first set too.
-    chosen = max(bisect_right(since, int(samples.time_us[row])) - 1, 0)
-    return None if code is None else sets[chosen].get(code)
 
 
 def newest_of_each(snapshot: StoreSnapshot, tags: TagTexts, time_zone: str, now_us: int) -> pa.Table:

@@ -6,22 +6,20 @@ read only files that can hold an answer, and in those only the row groups of its
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Final, TypeAlias
+from typing import Final
 
 import duckdb
 import numpy as np
 import pyarrow as pa
 
-from historian.model.samples import IndexArray, Int32Array
-from historian.retrieval.connection import connect, quoted, register
-from historian.retrieval.kept import KeptConnection
+from historian.model.samples import Int32Array
+from historian.retrieval.connection import connect, quoted
 from historian.retrieval.query import Answer, ask
 from historian.retrieval.tag_selection import select_tags
 from historian.retrieval.time_range import TimeRange, format_time
-from historian.retrieval.views import samples_select
 from storage.arrays import column, numpy_of
 from storage.columns import INT_TYPE, TIME_TYPE
 from storage.reader import StoreReader, StoreSnapshot
@@ -43,12 +41,6 @@ LONG_SCHEMA: Final = pa.schema(
     ]
 )
 """Samples in long form."""
-
-VersionsOf: TypeAlias = Callable[[Sequence[int]], pa.Table]
-"""As :meth:`storage.reader.StoreReader.tag_versions`."""
-
-NAMED_TAGS: Final = 1000
-"""So many tags stand in the text of a query at most; more are found by the join alone."""
 
 EVER: Final = TimeRange(FIRST_US, LAST_US)
 
@@ -95,12 +87,7 @@ def open_scope(
 def narrowed(snapshot: StoreSnapshot, tags: Sequence[str], time_range: TimeRange) -> StoreSnapshot:
     """``snapshot`` with these tags alone, in this order, and without the files that cannot hold their samples."""
     rows = {tag: row for row, tag in enumerate(snapshot.tags.column("tag").to_pylist())}
-    return _narrowed(snapshot, np.array([rows[tag] for tag in tags], np.intp), time_range)
-
-
-def _narrowed(snapshot: StoreSnapshot, rows: IndexArray, time_range: TimeRange) -> StoreSnapshot:
-    """The same by the rows of ``snapshot.tags``."""
-    chosen = snapshot.tags.take(column(rows.astype(np.int64), pa.int64()))
+    chosen = snapshot.tags.take(column(np.array([rows[tag] for tag in tags], np.int64), pa.int64()))
     numbers = np.sort(numpy_of(chosen.column("tag_id"), np.int32))
     files = tuple(
         file
@@ -136,27 +123,6 @@ def _versions(versions: pa.Table, tags: pa.Table) -> pa.Table:
         versions.column("valid_to"),
     ]
     return pa.Table.from_arrays(columns, names=["tag", "place", "units", "since", "until"])
-
-
-def kept_history(
-    kept: KeptConnection, snapshot: StoreSnapshot, versions_of: VersionsOf, rows: IndexArray, span: TimeRange
-) -> pa.Table:
-    """What :func:`samples_in` gives for a scope of ``wanted``, over a connection that is there already.
-
-    The views of that connection are over all files; this query names those that can hold an answer.  ``rows`` are those
-    of the tags in ``snapshot.tags``; ``versions_of`` gives all versions of tags by their numbers.
-    """
-    narrow = _narrowed(snapshot, rows, span)
-    tag_ids = narrow.tags.column("tag_id").to_pylist()
-    versions = _versions(versions_of(tag_ids), narrow.tags)
-    numbers = ", ".join(map(str, tag_ids))
-    # The conditions are repeated where the rows are read: they do not find their way through all joins by themselves.
-    of_tags = f"tag_id in ({numbers})" if len(tag_ids) <= NAMED_TAGS else "true"
-    inside = f"{of_tags} and time >= '{sql_time(span.start_us)}' and time < '{sql_time(span.end_us)}'"
-    with kept.lend(snapshot) as connection:
-        register(connection, "_versions", versions)
-        text = samples_sql(span).replace("from samples s", f"from ({samples_select(narrow, inside)}) s")
-        return ask(connection, text).table()
 
 
 def samples_in(scope: Scope) -> Answer:

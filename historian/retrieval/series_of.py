@@ -31,7 +31,7 @@ def read_series(reading: RangeReader, snapshot: StoreSnapshot, rows: IndexArray,
     """
     tag_id = numpy_of(snapshot.tags.column("tag_id"), np.int32)[rows]
     samples = reading.around(snapshot, np.sort(tag_id), span.start_us, span.end_us)
-    starts, samples = _by_place(samples, tag_id)
+    starts, samples = by_place(samples, tag_id)
     return Series(
         starts,
         samples.time_us,
@@ -71,7 +71,7 @@ def _cuts(estimate: FloatArray, limit: int) -> Iterator[tuple[int, int]]:
         first = end
 
 
-def _by_place(samples: Samples, tag_id: Int32Array) -> tuple[IndexArray, Samples]:
+def by_place(samples: Samples, tag_id: Int32Array) -> tuple[IndexArray, Samples]:
     """``samples``, which are by tag, in the order of ``tag_id``; where the rows of each begin, and the end."""
     firsts, ends = samples.tag_id.searchsorted(tag_id), samples.tag_id.searchsorted(tag_id, side="right")
     starts = np.append(0, np.cumsum(ends - firsts))

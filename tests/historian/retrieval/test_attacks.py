@@ -125,7 +125,7 @@ def places(tmp_path_factory) -> dict[str, str]:
     (folder / "other.parquet").write_bytes(archived.read_bytes())
     return {
         "folder": str(folder), "store": str(store), "archived": str(archived), "secret": str(folder / "secret.csv"),
-        "parquet": str(folder / "other.parquet"), 
+        "parquet": str(folder / "other.parquet"),
     }  # fmt: skip
 
 

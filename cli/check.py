@@ -13,7 +13,7 @@ from cli.columns import aligned
 from cli.options import config_option
 from historian.config.duration import format_duration
 from historian.config.load import load_configuration
-from historian.config.settings import Configuration, ModbusSource, OpcUaSource
+from historian.config.settings import Configuration, ModbusSource, OpcUaSecurity, OpcUaSource
 from historian.errors import StoreError
 from historian.model.clock import US_PER_S
 
@@ -72,6 +72,7 @@ def notes(configuration: Configuration) -> Iterator[str]:
     for source in configuration.sources.values():
         if isinstance(source, OpcUaSource):
             yield from _password_notes(source)
+            yield from _security_notes(source)
     yield from _renamed_notes(configuration)
 
 
@@ -116,6 +117,12 @@ def _password_notes(source: OpcUaSource) -> Iterator[str]:
         yield f"the environment variable {source.password_env} of sources.{source.name}.password_env is not set here"
     if source.password_file is not None and not source.password_file.is_file():
         yield f"no file {source.password_file} of sources.{source.name}.password_file here"
+
+
+def _security_notes(source: OpcUaSource) -> Iterator[str]:
+    security = source.security
+    if not security.is_on and (security != OpcUaSecurity(folder=security.folder) or source.user is not None):
+        yield f"sources.{source.name} has no security_policy: nothing is signed or encrypted, and any server will do"
 
 
 def _all_answer(configuration: Configuration) -> bool:

@@ -20,6 +20,7 @@ COMMANDS: Final[dict[str, str]] = {
     "demo": "Run a simulated plant, collect from it and query the result.",
     "init": "Write a commented configuration to start from.",
     "check": "Check the configuration and the tag lists; with --connect, read every tag once.",
+    "trust": "See which OPC UA servers are trusted; accept or remove one.",
     "collect": "Collect from all sources into the store until stopped.",
     "status": "Show sources, store and compression, also while collecting.",
     "sql": "Answer a question in SQL from the store.",

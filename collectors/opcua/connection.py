@@ -20,12 +20,17 @@ from asyncua.client.ua_client import UaClientState
 from asyncua.common.utils import Buffer
 from asyncua.ua.ua_binary import from_binary
 from asyncua.ua.uaerrors import UaStatusCodeError
+from cryptography.x509 import load_der_x509_certificate
 
+from collectors.opcua.certificates import APPLICATION
 from collectors.opcua.channel import READ, READ_ANSWER, exchange
+from collectors.opcua.credentials import Credentials
 from collectors.opcua.data_values import DataValues, Decoder, read_count
 from collectors.opcua.failures import CONNECT, TOO_LARGE, describe, log, refused, unavailable
 from collectors.opcua.layout import LENGTH_BYTES
+from collectors.opcua.security import choose, secure
 from historian.config.settings import OpcUaSource
+from historian.errors import SourceUnavailableError
 
 DEFAULT_PORT: Final = 4840
 NODES_PER_READ: Final = 1_000
@@ -88,23 +93,41 @@ class Answer(Protocol):
 class Connection:
     """A session.  ``limits`` of its requests; ``namespaces``: its URIs, the index of each is its place."""
 
-    def __init__(self, source: OpcUaSource, password: str | None, limits: OperationLimits) -> None:
+    def __init__(self, source: OpcUaSource, credentials: Credentials, limits: OperationLimits) -> None:
         quiet_asyncua()
+        self._own = credentials.own
         self.limits = limits
         self.namespaces: tuple[str, ...] = ()
         self._source = source
-        self._client = _client(source, password)
+        self._client = _client(source, credentials)
         self._failed = False
 
     async def open(self) -> None:
         """Connect and activate the session.  Raises SourceUnavailableError; the caller sets the deadline."""
         try:
+            if self._own is not None:
+                await secure(self._client, self._source, self._own)
             await self._client.connect()
+        except SourceUnavailableError:
+            raise
         except Exception as error:
             # The boundary to the library: whatever it makes of a server's rubbish (AssertionError, KeyError,
             # struct.error ...), the source is not available.
+            if "No matching endpoints" in str(error):
+                choose(self._source, await self._client.connect_and_get_server_endpoints())
             raise unavailable(self._source, CONNECT, error) from error
         self._watch_renewal()
+        self._warn_of_clear_password()
+
+    def _warn_of_clear_password(self) -> None:
+        if self._source.user is None or self._source.security.is_on:
+            return
+        token = self._client.server_policy(ua.UserTokenType.UserName)
+        if token.SecurityPolicyUri in (None, "", self._client.security_policy.URI):
+            log.warning(
+                "%s: the password of %r goes over the network in the clear; set security_policy",
+                self._source.name, self._source.user,
+            )  # fmt: skip
 
     async def read(self, parameters: bytes) -> list[Answer]:
         """One read of any attribute.  Raises RequestRefusedError or SourceUnavailableError."""
@@ -181,16 +204,19 @@ class Connection:
             task.add_done_callback(lambda done: done.cancelled() or done.exception())
 
 
-def _client(source: OpcUaSource, password: str | None) -> Client:
+def _client(source: OpcUaSource, credentials: Credentials) -> Client:
     timeout_s = source.timeout_us / 1e6
     client = Client(_with_port(source.url), timeout=timeout_s, watchdog_intervall=max(KEEP_ALIVE_S, timeout_s))
-    client.name = client.description = "plant-historian"
-    client.application_uri = f"urn:{socket.gethostname()}:plant-historian"
-    client.product_uri = "urn:plant-historian"
+    client.name = client.description = APPLICATION
+    client.application_uri = f"urn:{socket.gethostname()}:{APPLICATION}"
+    client.product_uri = f"urn:{APPLICATION}"
     client.session_timeout = SESSION_TIMEOUT_MS
     if source.user is not None:
         client.set_user(source.user)
-        client.set_password(password or "")
+        client.set_password(credentials.password or "")
+    if credentials.user is not None:
+        client.user_certificate = load_der_x509_certificate(credentials.user.certificate)
+        client.user_private_key = credentials.user.private_key
     return client
 
 

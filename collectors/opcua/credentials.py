@@ -1,13 +1,36 @@
-"""The password of a source: from the environment or a file, at each connect, so that a changed one is picked up."""
+"""Who we are to a server: password and certificates, read at each connect, so that changed ones are picked up."""
 
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
+from collectors.opcua.certificates import OwnCertificate, own_certificate, read_pair
 from historian.config.settings import OpcUaSource
 from historian.errors import SourceUnavailableError
 from historian.model.status import BAD_CONFIGURATION_ERROR
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a connection needs: ``password`` and ``user`` certificate to log in with, ``own`` to secure it."""
+
+    password: str | None = None
+    own: OwnCertificate | None = None
+    user: OwnCertificate | None = None
+
+
+def read_credentials(source: OpcUaSource) -> Credentials:
+    """Everything that ``source`` needs; our certificate is made on first use, which takes a second.
+
+    Raises SourceUnavailableError (BadConfigurationError) for what is not there or cannot be read.
+    """
+    security = source.security
+    user = None
+    if security.user_certificate is not None and security.user_private_key is not None:
+        user = read_pair(source, security.user_certificate, security.user_private_key)
+    return Credentials(read_password(source), own_certificate(source) if security.is_on else None, user)
 
 
 def read_password(source: OpcUaSource) -> str | None:

@@ -16,7 +16,7 @@ from asyncua.ua.attribute_ids import AttributeIds
 
 from collectors.driver import Reading, ReadPlan
 from collectors.opcua.connection import Connection, OperationLimits
-from collectors.opcua.credentials import read_password
+from collectors.opcua.credentials import read_credentials
 from collectors.opcua.data_values import DataValues
 from collectors.opcua.failures import CONNECT, log, unavailable
 from collectors.opcua.nodes import Address, NodeFinder, learn_server
@@ -71,7 +71,9 @@ class OpcUaDriver:
         """Open a session and learn the server's limits and namespaces, all within the source's time-out."""
         await self.close()
         limits = self._limits_of.setdefault(self._source.url, OperationLimits())
-        connection = Connection(self._source, read_password(self._source), limits)
+        # In a thread: a certificate may have to be made, and the disk may be slow.
+        credentials = await asyncio.to_thread(read_credentials, self._source)
+        connection = Connection(self._source, credentials, limits)
         try:
             async with asyncio.timeout(self._source.timeout_us / 1e6):
                 await connection.open()

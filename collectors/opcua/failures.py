@@ -11,7 +11,7 @@ import logging
 import socket
 from typing import Final
 
-from asyncua.ua.uaerrors import UaError, UaStatusCodeError
+from asyncua.ua.uaerrors import UaStatusCodeError
 
 from historian.config.settings import OpcUaSource
 from historian.errors import SourceProtocolError, SourceUnavailableError
@@ -64,6 +64,20 @@ _WRONG_USER: Final = frozenset(
     )
 )
 
+_NOT_TRUSTED: Final = frozenset(
+    status_code(name)
+    for name in (
+        "BadSecurityChecksFailed",
+        "BadCertificateInvalid",
+        "BadCertificateUntrusted",
+        "BadCertificateUriInvalid",
+        "BadCertificateTimeInvalid",
+        "BadCertificateUseNotAllowed",
+        "BadCertificateHostNameInvalid",
+    )
+)
+"""Answers to our certificate."""
+
 _TIMED_OUT: Final = frozenset(map(status_code, ("BadTimeout", "BadRequestTimeout")))
 
 
@@ -95,6 +109,8 @@ def unavailable(source: OpcUaSource, doing: str, error: BaseException) -> Source
     code = error.code if isinstance(error, UaStatusCodeError) else None
     if doing == CONNECT and code in _WRONG_USER:
         reason, status = _wrong_user(source, code), BAD_CONFIGURATION_ERROR
+    elif doing == CONNECT and source.security.is_on and (code in _NOT_TRUSTED or isinstance(error, ConnectionError)):
+        reason, status = _not_trusted(source, error), BAD_CONFIGURATION_ERROR
     else:
         reason, status = _reason(source, error)
     return SourceUnavailableError(f"cannot {doing} source {source.name!r} at {source.url}: {reason}", status)
@@ -111,8 +127,6 @@ def _reason(source: OpcUaSource, error: BaseException) -> tuple[str, int]:
             return f"the server answered {status_name(error.code)}", status
         case OSError():
             return _network_reason(error), BAD_NO_COMMUNICATION
-        case UaError() if "No matching endpoints" in str(error):
-            return "the server has no endpoint without encryption (security policy None)", BAD_CONFIGURATION_ERROR
         case _:
             return f"this is not how an OPC UA server answers: {describe(error)}", BAD_NO_COMMUNICATION
 
@@ -133,6 +147,14 @@ def _wrong_user(source: OpcUaSource, code: int) -> str:
     who = "without a user" if source.user is None else f"as user {source.user!r}"
     remedy = "set user and password_env" if source.user is None else "check user and password"
     return f"the server does not let us in {who} ({status_name(code)}); {remedy}"
+
+
+def _not_trusted(source: OpcUaSource, error: BaseException) -> str:
+    """The endpoints were told, so the server is there; many close the connection on a certificate they do not trust."""
+    code = error.code if isinstance(error, UaStatusCodeError) else None
+    said = "it has closed the connection" if code is None else f"it answered {status_name(code)}"
+    own = source.security.certificate or source.security.folder / "own"
+    return f"the server does not take our certificate: {said}; its administrator has to trust the one in {own}"
 
 
 def describe(error: BaseException) -> str:

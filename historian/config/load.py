@@ -39,7 +39,7 @@ def load_configuration(path: Path, texts: Mapping[Path, str] | None = None) -> C
     assert sections.store is not None, "a section that cannot be read leaves a fault"  # noqa: S101 - for the type checker
     return Configuration(
         path, sections.store, sections.scan_classes, sections.sources, tags,
-        sections.limits.future, sections.limits.past, sections.compaction, sections.retention,
+        sections.limits.future, sections.limits.past, sections.compaction, sections.retention, sections.pki,
     )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, TypeGuard
+from typing import Annotated, Any, Final, Literal, TypeGuard, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -17,12 +17,14 @@ from historian.config.byte_size import UNITS_BYTES, parse_byte_size
 from historian.config.deviation import WANTED as DEVIATION_WANTED
 from historian.config.deviation import check_deviation
 from historian.config.duration import parse_duration
-from historian.config.nearest import shown
+from historian.config.nearest import one_of, shown
 from historian.config.settings import (
     CompactionSettings,
     Configuration,
     ModbusSource,
     OpcUaSource,
+    SecurityMode,
+    SecurityPolicy,
     StoreSettings,
     ThinningSettings,
 )
@@ -34,6 +36,9 @@ _MODBUS: Final = ModbusSource("", "", "", 0)
 _OPCUA: Final = OpcUaSource("", "")
 _COMPACTION: Final = CompactionSettings()
 _THINNING: Final = ThinningSettings(0)
+PKI: Final = "pki"
+"""The folder of certificates beside the configuration."""
+
 _CONFIGURATION: Final = Configuration(Path(), _STORE, {}, {}, ())
 
 
@@ -122,6 +127,11 @@ def _default_duration(value: object) -> str:
     return text
 
 
+def _one_of_names(names: Any) -> str:  # noqa: ANN401 - a Literal is no type to mypy
+    """What is wanted where one of the names of a Literal is."""
+    return one_of(f'"{name}"' for name in get_args(names))
+
+
 PathText = Annotated[str, _read_text(_path, "a path in quotes")]
 DefaultDeviation = Annotated[str, BeforeValidator(_deviation)]
 DefaultDuration = Annotated[str, BeforeValidator(_default_duration)]
@@ -144,6 +154,7 @@ class Root(Section):
     limits: dict[str, Any] = Field(default_factory=dict, description="the section [limits]")
     compaction: dict[str, Any] = Field(default_factory=dict, description="the section [compaction]")
     retention: dict[str, Any] = Field(default_factory=dict, description="the section [retention]")
+    pki: PathText = PKI
 
 
 class StoreSection(Section):
@@ -193,6 +204,13 @@ class OpcUaSection(Section):
         _OPCUA.timestamps, description='"source", "server" or "arrival"'
     )
     max_skew: Annotated[int, _duration_from("1ms")] = _OPCUA.max_skew_us
+    security_policy: SecurityPolicy = Field(_OPCUA.security.policy, description=_one_of_names(SecurityPolicy))
+    security_mode: SecurityMode = Field(_OPCUA.security.mode, description=_one_of_names(SecurityMode))
+    trust_on_first_use: bool = Field(_OPCUA.security.trust_on_first_use, description="true or false")
+    certificate: PathText | None = None
+    private_key: PathText | None = None
+    user_certificate: PathText | None = None
+    user_private_key: PathText | None = None
 
 
 class DefaultsSection(Section):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from pydantic import ValidationError
@@ -17,6 +18,7 @@ from historian.config.nearest import did_you_mean, nearest, one_of, shown
 from historian.config.settings import (
     CompactionSettings,
     ModbusSource,
+    OpcUaSecurity,
     OpcUaSource,
     RetentionGroup,
     RetentionSettings,
@@ -55,6 +57,7 @@ class Sections:
     limits: schema.LimitsSection
     compaction: CompactionSettings
     retention: RetentionSettings
+    pki: Path
 
 
 def read_sections(document: TomlDocument, faults: FaultList) -> Sections:
@@ -73,6 +76,7 @@ def read_sections(document: TomlDocument, faults: FaultList) -> Sections:
         limits=reader.read(schema.LimitsSection, reader.table("limits"), ("limits",)) or schema.LimitsSection(),
         compaction=reader.compaction(),
         retention=reader.retention(),
+        pki=reader.pki(),
     )
 
 
@@ -152,6 +156,11 @@ class _SectionReader:
             None if thinning is None else ThinningSettings(thinning.after, thinning.every),
         )  # fmt: skip
 
+    def pki(self) -> Path:
+        """The folder of certificates; its default where the key is wrong, which is told elsewhere."""
+        value = self._document.data.get("pki")
+        return self._document.path.parent / (value if isinstance(value, str) and value.isprintable() else schema.PKI)
+
     def _retention_group(self, name: str, value: object) -> RetentionGroup | None:
         key = ("retention", "groups", name)
         self._check_name(name, key)
@@ -194,6 +203,7 @@ class _SectionReader:
         elif protocol == "opcua":
             opcua = self.read(schema.OpcUaSection, value, key)
             self._check_password(value, key)
+            self._check_security(value, key)
             return None if opcua is None else self._opcua_source(name, opcua)
         else:
             self._add_unknown_protocol(name, value, key)
@@ -210,11 +220,28 @@ class _SectionReader:
             self._source(name, {**value, "protocol": meant})
 
     def _opcua_source(self, name: str, section: schema.OpcUaSection) -> OpcUaSource:
-        file = section.password_file
         return OpcUaSource(
             name, section.url, section.mode, section.timeout, section.user, section.password_env,
-            None if file is None else self._document.path.parent / file, section.timestamps, section.max_skew,
+            self._beside(section.password_file), section.timestamps, section.max_skew,
+            OpcUaSecurity(
+                section.security_policy, section.security_mode, self.pki(), section.trust_on_first_use,
+                self._beside(section.certificate), self._beside(section.private_key),
+                self._beside(section.user_certificate), self._beside(section.user_private_key),
+            ),
         )  # fmt: skip
+
+    def _beside(self, path: str | None) -> Path | None:
+        """A path of the configuration: relative ones begin where the file is."""
+        return None if path is None else self._document.path.parent / path
+
+    def _check_security(self, value: Mapping[str, Any], key: tuple[str, ...]) -> None:
+        """A certificate comes with its private key, and a user in one way."""
+        for one, other in (("certificate", "private_key"), ("user_certificate", "user_private_key")):
+            for there, missing in ((one, other), (other, one)):
+                if there in value and missing not in value:
+                    self.add((*key, missing), "nothing", f"a path in quotes: {there} is of no use without it")
+        if "user" in value and "user_certificate" in value:
+            self.add((*key, "user_certificate"), "a second way to log in", "user or user_certificate, not both")
 
     def _check_password(self, value: Mapping[str, Any], key: tuple[str, ...]) -> None:
         """A user has a password from one place, and a password has a user."""

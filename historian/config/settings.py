@@ -96,6 +96,31 @@ class ModbusSource:
 
 
 TimestampChoice: TypeAlias = Literal["source", "server", "arrival"]
+SecurityPolicy: TypeAlias = Literal["None", "Basic256Sha256", "Aes128_Sha256_RsaOaep", "Aes256_Sha256_RsaPss"]
+SecurityMode: TypeAlias = Literal["Sign", "SignAndEncrypt"]
+
+
+@dataclass(frozen=True, slots=True)
+class OpcUaSecurity:
+    """How an OPC UA connection is secured; with policy ``None`` not at all.
+
+    ``folder`` holds our own certificate and those of servers that are trusted.  ``certificate`` and ``private_key``
+    stand for our own, ``user_certificate`` and ``user_private_key`` let the user in; each pair is there or not.
+    """
+
+    policy: SecurityPolicy = "None"
+    mode: SecurityMode = "SignAndEncrypt"
+    folder: Path = Path("pki")
+    trust_on_first_use: bool = False
+    certificate: Path | None = None
+    private_key: Path | None = None
+    user_certificate: Path | None = None
+    user_private_key: Path | None = None
+
+    @property
+    def is_on(self) -> bool:
+        """Whether messages are signed at all."""
+        return self.policy != "None"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +136,7 @@ class OpcUaSource:
     password_file: Path | None = None
     timestamps: TimestampChoice = "source"
     max_skew_us: int = 10_000_000
+    security: OpcUaSecurity = OpcUaSecurity()
 
 
 SourceSettings: TypeAlias = ModbusSource | OpcUaSource
@@ -129,6 +155,7 @@ class Configuration:
     past_limit_us: int = 10 * 366 * 86_400_000_000
     compaction: CompactionSettings = CompactionSettings()
     retention: RetentionSettings = RetentionSettings()
+    pki: Path = Path("pki")
 
     def groups(self) -> tuple[ScanGroup, ...]:
         """The scan groups, numbered from 0: sources in their order, and within a source the scan classes in theirs."""

@@ -20,6 +20,8 @@ CONFIGURATION: Final = """\
 # The tags, one a line, in CSV files that a spreadsheet can edit.
 tag_files = ["tags.csv"]
 
+# pki = "pki"                 # the folder of certificates for secure OPC UA connections
+
 
 # Where the samples are kept --------------------------------------------------------------------------------------
 
@@ -64,6 +66,13 @@ url = "opc.tcp://127.0.0.1:4840/plant"
 # password_file = "mixer.password"         # ... or, an example too, from this file
 # timestamps = "source"        # whose clock: "source" (the device), "server", or "arrival" (this machine)
 # max_skew = "10s"             # count and report times further than this from our own clock
+# security_policy = "None"     # or "Basic256Sha256", "Aes128_Sha256_RsaOaep", "Aes256_Sha256_RsaPss"
+# security_mode = "SignAndEncrypt"         # or "Sign"
+# trust_on_first_use = false   # trust the first certificate the server shows, without: historian trust accept
+# certificate = "plant.der"    # an example: our own certificate, instead of one that is made ...
+# private_key = "plant.pem"    # ... and, an example too, its private key
+# user_certificate = "operator.der"        # an example: log in with this certificate instead of a password ...
+# user_private_key = "operator.pem"        # ... an example too: its private key
 
 
 # What a blank cell of the tag lists means ---------------------------------------------------------------------------

@@ -15,7 +15,11 @@ from typing import Any, Final, TypeVar
 from asyncua import Server, ua
 from asyncua.common.callback import CallbackType
 from asyncua.common.utils import ServiceError
+from asyncua.crypto import cert_gen
 from asyncua.crypto.permission_rules import User, UserRole
+from asyncua.crypto.uacrypto import der_from_x509
+from cryptography import x509
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from collectors.opcua.connection import quiet_asyncua
 from conformance.collector_suite import POINTS, PlantServer, Value
@@ -47,7 +51,13 @@ VARIANT_TYPES: Final = {
 class _Users:
     """Lets in nobody in particular and the users of USERS; a name with a wrong password stays outside."""
 
-    def get_user(self, _server: object, username: str | None = None, password: Any = None, **_: object) -> User | None:
+    def __init__(self) -> None:
+        self.seen: list[bytes | None] = []
+
+    def get_user(
+        self, _server: object, username: str | None = None, password: Any = None, certificate: bytes | None = None
+    ) -> User | None:
+        self.seen.append(certificate)
         if username is None:
             return User(role=UserRole.User)
         given = password.decode() if isinstance(password, bytes) else password
@@ -61,8 +71,11 @@ class AsyncuaServer:
     one of more than ``most_nodes`` is refused.  ``writes`` counts writes received.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *policies: ua.SecurityPolicyType) -> None:
         self.port = 0
+        self.policies = list(policies) or [ua.SecurityPolicyType.NoSecurity]
+        self.users = _Users()
+        self.certificate = b""
         self.reads: list[int] = []
         self.writes = 0
         self.most_nodes: int | None = None
@@ -86,10 +99,14 @@ class AsyncuaServer:
         return asyncio.run_coroutine_threadsafe(work, self.loop).result(30)
 
     async def _start(self) -> None:
-        self.server = Server(user_manager=_Users())  # type: ignore[arg-type]
+        self.server = Server(user_manager=self.users)  # type: ignore[arg-type]
         await self.server.init()
         self.server.set_endpoint("opc.tcp://127.0.0.1:0/")
-        self.server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
+        self.server.set_security_policy(self.policies)
+        if self.policies != [ua.SecurityPolicyType.NoSecurity]:
+            key, self.certificate = make_certificate(self.server.get_application_uri())
+            await self.server.load_private_key(key, format="pem")
+            await self.server.load_certificate(self.certificate)
         for uri in (PLANT_URI, OTHER_URI):
             await self.server.register_namespace(uri)
         self.server.subscribe_server_callback(CallbackType.PreRead, self._before_read)
@@ -140,6 +157,15 @@ class AsyncuaServer:
 
     def source(self, **settings: Any) -> OpcUaSource:
         return OpcUaSource(name="plant", url=f"opc.tcp://127.0.0.1:{self.port}/", **settings)
+
+
+def make_certificate(application_uri: str) -> tuple[bytes, bytes]:
+    """A private key in PEM and its certificate in DER, made by the library."""
+    key = cert_gen.generate_private_key()
+    names = [x509.UniformResourceIdentifier(application_uri), x509.DNSName("localhost")]
+    use = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
+    certificate = cert_gen.generate_self_signed_app_certificate(key, "test", {}, names, use)
+    return cert_gen.dump_private_key_as_pem(key), der_from_x509(certificate)
 
 
 def tag_at(address: str, name: str = "T", value_type: ValueType | None = None) -> Tag:

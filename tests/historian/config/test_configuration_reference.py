@@ -54,7 +54,7 @@ def meaning(text: str) -> object:
             return read(text)
         except (UnusableValueError, ValueError):
             continue
-    return {"none": None, "true": True, "True": True}.get(text, text)
+    return {"none": None, "true": True, "True": True, "false": False, "False": False}.get(text, text)
 
 
 @pytest.mark.parametrize("section", SECTIONS)
@@ -137,9 +137,9 @@ def test_options_in_comments_have_their_defaults():
             assert meaning(str(tomllib.loads(f"x = {value}")["x"])) == field.default, key
 
 
-def test_the_example_is_right_with_all_options_but_one_password(tmp_path):
+def test_the_example_is_right_with_all_options_but_one_way_to_log_in(tmp_path):
     text = re.sub(r"^# ([a-z_]+ = |\[)", r"\1", CONFIGURATION, flags=re.MULTILINE)
-    text = re.sub(r"^password_file.*\n", "", text, flags=re.MULTILINE)
+    text = re.sub(r"^(password_file|user_certificate|user_private_key).*\n", "", text, flags=re.MULTILINE)
     path = write(tmp_path, text, TAG_LIST)
     load_configuration(path)
     assert set(read_toml(path).data["defaults"]) == set(schema.DefaultsSection.model_fields)

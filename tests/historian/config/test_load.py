@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from historian.config.load import load_configuration, store_path
-from historian.config.settings import ModbusSource, OpcUaSource, ScanClass, StoreSettings
+from historian.config.settings import ModbusSource, OpcUaSecurity, OpcUaSource, ScanClass, StoreSettings
 from historian.errors import ConfigurationError, Fault
 from historian.model.error_bound import ErrorBound
 from historian.model.tag import CompressionSettings, ExceptionSettings, Tag, ValueType
@@ -28,7 +28,9 @@ def test_a_configuration_becomes_objects(tmp_path):
     }  # fmt: skip
     assert configuration.sources == {
         "boiler": ModbusSource("boiler", "tcp://127.0.0.1:5020", "127.0.0.1", 5020, 1, 800_000),
-        "mixer": OpcUaSource("mixer", "opc.tcp://127.0.0.1:4840/plant"),
+        "mixer": OpcUaSource(
+            "mixer", "opc.tcp://127.0.0.1:4840/plant", security=OpcUaSecurity(folder=tmp_path / "pki")
+        ),
     }
     assert configuration.tags == (
         Tag(
@@ -69,6 +71,7 @@ def test_every_setting_is_read(tmp_path):
         tmp_path / "p.txt",
         "arrival",
         3_600_000_000,
+        OpcUaSecurity(folder=tmp_path / "pki"),
     )
     assert (configuration.future_limit_us, configuration.past_limit_us) == (5_000_000, 86_400_000_000)
 

@@ -1,0 +1,68 @@
+"""``historian trust``: which OPC UA servers are trusted, by the fingerprints of their certificates."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cli.columns import aligned
+from cli.options import config_option
+from historian.config.load import load_configuration
+
+
+@click.group()
+def trust() -> None:
+    """See which OPC UA servers are trusted, and accept or remove one.
+
+    A server that a source with a security_policy meets for the first time is refused, and its certificate waits here.
+    Compare the fingerprint with what the server's administrator says, then accept it.
+    """
+
+
+@trust.command("list")
+@config_option
+def list_(config_path: Path) -> None:
+    """List our own certificate, those that are trusted and those that wait to be accepted."""
+    # Imported here, so that --help does not wait for it.
+    from collectors.opcua.certificates import CERTIFICATE, OWN, describe_certificate  # noqa: PLC0415 - as above
+    from collectors.opcua.trust_list import Known, TrustList  # noqa: PLC0415 - as above
+
+    folder = load_configuration(config_path).pki
+    known = TrustList(folder).all()
+    own = folder / OWN / CERTIFICATE
+    if own.is_file():
+        known.insert(0, Known("own", describe_certificate(own.read_bytes())))
+    if not known:
+        click.echo(f"there is no certificate in {folder} yet: servers are met by historian check --connect", err=True)
+        return
+    rows = [
+        (each.state, each.text.fingerprint, each.text.thumbprint, f"{each.text.valid_until:%Y-%m-%d}",
+         each.text.application_uri, each.text.subject)
+        for each in known
+    ]  # fmt: skip
+    header = ("state", "fingerprint (SHA-256)", "thumbprint (SHA-1)", "valid until", "application", "subject")
+    for line in aligned(header, rows):
+        click.echo(line)
+
+
+@trust.command("accept")
+@click.argument("fingerprint")
+@config_option
+def accept(fingerprint: str, config_path: Path) -> None:
+    """Trust the server whose certificate has this FINGERPRINT; its first 8 digits suffice where they name one."""
+    from collectors.opcua.trust_list import TrustList  # noqa: PLC0415 - as above
+
+    text = TrustList(load_configuration(config_path).pki).accept(fingerprint)
+    click.echo(f"trusted from now on: {text.subject}, fingerprint (SHA-256) {text.fingerprint}")
+
+
+@trust.command("remove")
+@click.argument("fingerprint")
+@config_option
+def remove(fingerprint: str, config_path: Path) -> None:
+    """Trust it no more, and forget it; a running connection stays until it is lost."""
+    from collectors.opcua.trust_list import TrustList  # noqa: PLC0415 - as above
+
+    text = TrustList(load_configuration(config_path).pki).remove(fingerprint)
+    click.echo(f"no longer trusted: {text.subject}, fingerprint (SHA-256) {text.fingerprint}")

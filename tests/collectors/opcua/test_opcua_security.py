@@ -313,6 +313,7 @@ async def test_a_password_in_the_clear_is_said(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     monkeypatch.setenv("MIXER_PASSWORD", USERS["operator"])
-    await connect(modest_server, user="operator", password_env="MIXER_PASSWORD")
+    login = {"user": "operator", "password_env": "MIXER_PASSWORD"}
+    await connect(modest_server, **login)
     assert "goes over the network in the clear" in caplog.text
     assert USERS["operator"] not in caplog.text

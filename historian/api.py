@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from historian.errors import StoreError, UnusableValueError
 from historian.retrieval.described import TagTexts, newest_of_each, select_rows, values_at
+from historian.retrieval.functions.reading import Readings
 from historian.retrieval.history import FIRST_US, LAST_US
 from historian.retrieval.kept import KeptConnection
 from historian.retrieval.long_table import long_table, read_history
@@ -41,8 +42,8 @@ class Historian:
         self._reader = reader
         self._time_zone = time_zone
         self._zone = zone
-        self._kept = KeptConnection(time_zone)
         self._reading = RangeReader()
+        self._kept = KeptConnection(time_zone, Readings(time_zone, self._reading))
         self._tag_texts: TagTexts | None = None
         self._is_closed = False
 

@@ -18,6 +18,7 @@ import duckdb
 import pyarrow as pa
 
 from historian.errors import UnusableValueError
+from historian.retrieval.functions.bind import Answered, create_functions
 from historian.retrieval.query_errors import translated
 from historian.retrieval.views import create_views
 from storage.reader import StoreSnapshot
@@ -42,14 +43,14 @@ def connect(
     time_zone: str = "UTC",
     extra: Mapping[str, pa.Table] | None = None,
     settings: Mapping[str, str] | None = None,
+    answered: Answered | None = None,
 ) -> duckdb.DuckDBPyConnection:
-    """DuckDB in memory with the views ``samples``, ``snapshot``, ``tags``, ``sources`` and ``audit`` over ``snapshot``.
+    """DuckDB in memory with all views and table functions over ``snapshot``.
 
     ``time_zone`` is an IANA name; it decides how times without a zone are read and how times are shown, never what is
-    stored.  ``extra`` are more tables by name, ``settings`` more of DuckDB's.
-
-    Raises UnusableValueError for an unknown zone, CorruptionError for
-    an archive file that cannot be read.
+    stored.  ``extra`` are more tables by name, ``settings`` more of DuckDB's.  ``answered``: what the functions answer
+    from; ``snapshot`` without it.  Raises UnusableValueError for an unknown zone, CorruptionError for an archive file
+    that cannot be read.
     """
     connection = duckdb.connect(":memory:", config=dict(_SETTINGS))
     try:
@@ -59,6 +60,7 @@ def connect(
         _set_time_zone(connection, time_zone)
         with translated(find_damaged=partial(first_damaged, [file.path for file in snapshot.files])):
             create_views(connection, snapshot, register)
+            create_functions(connection, answered or Answered(snapshot, time_zone))
             for name, table in (extra or {}).items():
                 register(connection, name, table)
             _lock(connection, [*(file.path for file in snapshot.files), *snapshot.averages])

@@ -17,6 +17,8 @@ import duckdb
 
 from historian.errors import QueryError
 from historian.retrieval.connection import connect, register
+from historian.retrieval.functions.bind import Answered
+from historian.retrieval.functions.reading import Readings
 from historian.retrieval.views import judged_status, register_changes
 from storage.reader import StoreSnapshot
 
@@ -24,10 +26,11 @@ from storage.reader import StoreSnapshot
 class KeptConnection:
     """Lends a connection over a snapshot; keeps it for the next query.  May be used from several threads."""
 
-    def __init__(self, time_zone: str) -> None:
+    def __init__(self, time_zone: str, readings: Readings) -> None:
         self._time_zone = time_zone
+        self._readings = readings
         self._turn = threading.Lock()
-        self._kept: tuple[duckdb.DuckDBPyConnection, StoreSnapshot, str] | None = None
+        self._kept: tuple[duckdb.DuckDBPyConnection, Answered, str] | None = None
 
     @contextmanager
     def lend(self, snapshot: StoreSnapshot) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -37,7 +40,7 @@ class KeptConnection:
         connection raises.
         """
         if not self._turn.acquire(blocking=False):
-            connection = connect(snapshot, time_zone=self._time_zone)
+            connection, _ = self._make(snapshot)
             try:
                 yield connection
             finally:
@@ -56,17 +59,22 @@ class KeptConnection:
 
     def _over(self, snapshot: StoreSnapshot) -> duckdb.DuckDBPyConnection:
         judged = judged_status(snapshot.health, time.time_ns() // 1000)
-        if self._kept is not None and _reads_the_same(self._kept[1], snapshot):
-            connection, before, judged_before = self._kept
+        if self._kept is not None and _reads_the_same(self._kept[1].snapshot, snapshot):
+            connection, answered, judged_before = self._kept
             # Forgotten until all of it is in place, so that nothing half-way is ever asked.
             self._kept = None
-            if before is not snapshot or judged != judged_before:
-                register_changes(connection, before, snapshot, judged, register)
+            if answered.snapshot is not snapshot or judged != judged_before:
+                register_changes(connection, answered.snapshot, snapshot, judged, register)
+                answered.snapshot = snapshot
         else:
             self._forget()
-            connection = connect(snapshot, time_zone=self._time_zone)
-        self._kept = (connection, snapshot, judged)
+            connection, answered = self._make(snapshot)
+        self._kept = (connection, answered, judged)
         return connection
+
+    def _make(self, snapshot: StoreSnapshot) -> tuple[duckdb.DuckDBPyConnection, Answered]:
+        answered = Answered(snapshot, self._time_zone, self._readings)
+        return connect(snapshot, time_zone=self._time_zone, answered=answered), answered
 
     def close(self) -> None:
         """Let go of the connection; may be called twice."""

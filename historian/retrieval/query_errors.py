@@ -14,7 +14,8 @@ from typing import Final
 import duckdb
 import pyarrow as pa
 
-from historian.errors import CorruptionError, HistorianError, QueryError
+from historian import errors
+from historian.errors import CorruptionError, HistorianError, QueryError, UsageError
 
 _INTERRUPTED: Final = re.compile(r"INTERRUPT Error|Query interrupted|Interrupted!", re.IGNORECASE)
 _OUT_OF_MEMORY: Final = re.compile(r"Out of Memory Error", re.IGNORECASE)
@@ -24,6 +25,9 @@ _DAMAGED: Final = re.compile(
     r"(Parquet|thrift|footer|page header|decompress|magic bytes|too small|snappy|zstd)"
     r"|Footer length error|corrupted|don't know what type|Payload value bigger|ZSTD|out of range of (the )?file",
     re.IGNORECASE | re.DOTALL,
+)
+_FUNCTION: Final = re.compile(
+    r"Python exception occurred while executing the UDF: (?P<kind>\w+): (?P<text>.*?)(\n+At:\n.*)?$", re.DOTALL
 )
 _MISSING: Final = re.compile(r"IO Error: (Cannot open file|No files found|.*No such file)", re.IGNORECASE | re.DOTALL)
 _FILE: Final = re.compile(r"[\"'](?P<path>[^\"'\n]+\.parquet)[\"']")
@@ -53,6 +57,8 @@ def translated(
 
 
 def _ours(text: str, lines_before: int, query: str, find_damaged: Callable[[], str | None]) -> BaseException:  # noqa: PLR0911 - a table of cases
+    if met := _FUNCTION.search(text):
+        return _of_function(met["kind"], met["text"].strip())
     if _INTERRUPTED.search(text):
         return KeyboardInterrupt()
     if _OUT_OF_MEMORY.search(text):
@@ -69,6 +75,16 @@ def _ours(text: str, lines_before: int, query: str, find_damaged: Callable[[], s
     if _FORBIDDEN.search(text):
         return QueryError(f"cannot answer: a query reads the store's views and nothing else of this machine.\n{text}")
     return QueryError(f"cannot answer: {with_place(text, lines_before, query)}")
+
+
+def _of_function(kind: str, text: str) -> HistorianError:
+    """An error that one of our table functions raised, of which DuckDB kept the class and the text."""
+    met = getattr(errors, kind, None)
+    if kind == CorruptionError.__name__:
+        return CorruptionError(text)
+    if isinstance(met, type) and issubclass(met, UsageError):
+        return QueryError(text)
+    return HistorianError(f"cannot answer: {kind}: {text}")
 
 
 def _named(text: str, find_damaged: Callable[[], str | None]) -> str:

@@ -6,6 +6,7 @@ import pytest
 
 from historian.errors import QueryError
 from historian.model.commit import Commit
+from historian.retrieval.functions.reading import Readings
 from historian.retrieval.kept import KeptConnection
 from historian.retrieval.query import ask
 from storage.reader import StoreReader
@@ -15,7 +16,7 @@ from support.sample_store import GOOD, SECOND, T0_US, TAGS, current_of, make_sto
 
 @pytest.fixture
 def kept():
-    found = KeptConnection("UTC")
+    found = KeptConnection("UTC", Readings("UTC"))
     yield found
     found.close()
 

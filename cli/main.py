@@ -31,6 +31,7 @@ COMMANDS: Final[dict[str, str]] = {
     "annotate": "Note something on a tag at a time; list and remove notes.",
     "import": "Import samples from CSV and Parquet files.",
     "tags": "List and show tags, rename one, change many at once.",
+    "tune": "Find the deviations that suit each tag, and say what they save and cost.",
     "compact": "Merge small files of the archive now, and let go of what retention says.",
     "verify": "Check every file and table of the store; with --set-aside, take damaged files out.",
     "rebuild": "Make the database anew from the files of the archive.",

@@ -188,6 +188,22 @@ def _encoded_bytes(values: pa.ChunkedArray, encoding: Encoding, level: int) -> i
     return int(sink.getvalue().size)
 
 
+def encoded_bytes(table: pa.Table, *, level: int = COMPRESSION_LEVEL) -> int:
+    """What the rows of ``table`` (SAMPLE_SCHEMA, sorted) would take in a file of their own, without its footer."""
+    groups = list(group_bounds(numpy_of(table.column("tag_id"), np.int32)))
+    encoding = choose_encoding(table.column("value"), groups, level)
+    sink = pa.BufferOutputStream()
+    with _writer(sink, table.schema, encoding, level) as writer:
+        for first, end in groups:
+            writer.write_table(table.slice(first, end - first), row_group_size=end - first)
+    footer = pq.read_metadata(pa.BufferReader(sink.getvalue()))
+    return sum(
+        footer.row_group(group).column(place).total_compressed_size
+        for group in range(footer.num_row_groups)
+        for place in range(footer.num_columns)
+    )
+
+
 def write_table(folder: ArchiveFolder, path: str, table: pa.Table, metadata: Mapping[str, Any]) -> None:
     """Write a small table of another kind, such as the tags, beside the samples; replaces the one before."""
 

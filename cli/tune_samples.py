@@ -1,0 +1,132 @@
+"""The raw samples of a store for ``historian tune``: one tag at a time, and of it only what was stored uncompressed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from cli.interruptible import run_interruptible
+from historian.config.load import load_configuration
+from historian.importing.target import TagFinder
+from historian.model.samples import Int64Array
+from historian.model.tag import Tag
+from historian.retrieval.history import FIRST_US, LAST_US, open_scope, sql_time
+from historian.retrieval.query import ask
+from historian.retrieval.tag_selection import select_tags
+from historian.retrieval.time_range import TimeRange
+from historian.tuning.series import RawSeries
+from historian.tuning.understanding import MIN_SAMPLES, LeftAlone, Reason, left_alone_by_type
+from storage.arrays import numpy_of, present
+from storage.reader import StoreReader
+
+Span = tuple[int | None, int]
+"""From (None: the first sample) and until, in microseconds since 1970 UTC."""
+
+_NEWEST: Final = """
+select epoch_us(time) as time_us, value, status_code
+from samples where time >= '{start}' and time < '{end}' order by time desc limit {most}"""
+_MEANING: Final = ("value_type", "scale", "offset", "units")
+"""What has to be the same for two samples of a tag to be of one kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class SampleStore:
+    """A store open for reading, and the tags of it that were asked for, with the settings of now."""
+
+    reader: StoreReader
+    tags: tuple[Tag, ...]
+    ids: dict[str, int]
+    as_raw: bool
+
+    @classmethod
+    @contextmanager
+    def open(cls, folder: Path, config_path: Path, wanted: Sequence[str], *, as_raw: bool) -> Iterator[SampleStore]:
+        """The tags that ``wanted`` means, all without any.  Raises UsageError for a name that means none."""
+        with StoreReader.open(folder) as reader:
+            known = reader.tags()
+            names = sorted(known.column("tag").to_pylist())
+            configured = load_configuration(config_path).tags if config_path.exists() else ()
+            finder = TagFinder(configured, known)
+            found = [finder.find(name) for name in (select_tags(wanted, names) if wanted else names)]
+            ids = {each.tag.name: each.tag_id for each in found if each is not None}
+            yield cls(reader, tuple(each.tag for each in found if each is not None), ids, as_raw)
+
+    def read(self, tag: Tag, span: Span, most: int) -> RawSeries | LeftAlone:
+        """The newest ``most`` raw samples of ``tag`` in ``span``; why there are none where nothing is raw."""
+        left = left_alone_by_type(tag)
+        if left is not None:
+            return left  # its samples, which may be texts, are not looked at
+        if self.as_raw:
+            return self._read(tag, span, most)
+        versions = self._versions(tag)
+        found = RawSeries(np.empty(0, np.int64), np.empty(0), np.empty(0, np.uint32))
+        for each in reversed(_raw_ranges(versions, span)):
+            one = self._read(tag, each, most)
+            found = one if len(one) > len(found) else found
+            if len(found) >= MIN_SAMPLES:
+                return found
+        return LeftAlone(Reason.COMPRESSED, _compressed(tag)) if any(map(_is_lossy, versions)) else found
+
+    def _versions(self, tag: Tag) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = self.reader.tag_versions([self.ids[tag.name]]).to_pylist()
+        return sorted(rows, key=lambda row: int(row["version"]))
+
+    def _read(self, tag: Tag, span: Span, most: int) -> RawSeries:
+        start_us, end_us = FIRST_US if span[0] is None else span[0], min(span[1], LAST_US)
+        sql = _NEWEST.format(start=sql_time(start_us), end=sql_time(end_us), most=most)
+        with open_scope(self.reader, [tag.name], TimeRange(start_us, end_us)) as scope:
+            table = run_interruptible(scope.connection, lambda: ask(scope.connection, sql).table())
+        time_us: Int64Array = numpy_of(table.column("time_us"), np.int64)[::-1]
+        value = np.where(present(table.column("value")), numpy_of(table.column("value"), np.float64), np.nan)[::-1]
+        return RawSeries(time_us, value, numpy_of(table.column("status_code"), np.uint32)[::-1])
+
+
+def _raw_ranges(versions: Sequence[dict[str, Any]], span: Span) -> list[Span]:
+    """The parts of ``span`` in which nothing was left out and values meant what they mean now, oldest first.
+
+    What is older than the first version was imported, and is taken as it is.
+    """
+    ranges: list[Span] = []
+    for since, until, version in _lives(versions):
+        is_raw = since is None or not _is_lossy(version)
+        if not is_raw or any(version[name] != versions[-1][name] for name in _MEANING):
+            continue
+        goes_on = ranges and ranges[-1][1] == since
+        ranges.append((ranges.pop()[0] if goes_on else since, until))
+    return [part for each in ranges if (part := _common(each, span)) is not None]
+
+
+def _is_lossy(version: dict[str, Any]) -> bool:
+    return any(version[name] for name in ("exc_dev", "comp_dev"))
+
+
+def _lives(versions: Sequence[dict[str, Any]]) -> Iterator[tuple[int | None, int, dict[str, Any]]]:
+    """From when until when each version held; first, from ever on, the time before there was one."""
+    yield None, _us(versions[0]["valid_from"]), versions[0]
+    for version in versions:
+        yield _us(version["valid_from"]), LAST_US if version["valid_to"] is None else _us(version["valid_to"]), version
+
+
+def _us(moment: Any) -> int:  # noqa: ANN401 - a datetime of Arrow
+    return int(np.datetime64(moment.replace(tzinfo=None), "us").astype(np.int64))
+
+
+def _common(one: Span, other: Span) -> Span | None:
+    starts = [start for start, _ in (one, other) if start is not None]
+    start, end = max(starts, default=None), min(one[1], other[1])
+    return None if start is not None and start >= end else (start, end)
+
+
+def _compressed(tag: Tag) -> str:
+    said = [
+        f"{name} {settings.deviation.deviation:g}"
+        for name, settings in (("exc_dev", tag.exception), ("comp_dev", tag.compression))
+        if settings.deviation is not None
+    ]
+    what = f" ({', '.join(said)})" if said else ""
+    return f"compressed already{what}, what was left out cannot be tried: see --probe, --as-raw"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from historian.tuning.limit import Wish
     from historian.tuning.proposal import Tuning
 
-MOST_SAMPLES: Final = 500_000
+MOST_SAMPLES: Final = 200_000
 FORMATS: Final = ("table", "csv", "json")
 
 
@@ -70,8 +70,8 @@ def tune(*, tags: tuple[str, ...], store_path: Path | None, config_path: Path, *
     r"""Find the deviations that suit each tag, from its raw samples; TAG is a name or a pattern.
 
     Estimates the noise, tries deviations on the samples themselves, and proposes for each tag the smallest that saves
-    nearly as much as any that may be taken: one of twice the noise, or what --max-error or --target-ratio asks for.
-    Changes nothing.
+    nearly as much as any that may be taken: up to three times the noise, or what --max-error or --target-ratio asks
+    for. Changes nothing.
 
     \b
     historian tune

@@ -10,38 +10,36 @@ from typing import Any, Final
 
 import numpy as np
 
-from cli.interruptible import run_interruptible
 from historian.config.load import load_configuration
 from historian.importing.target import TagFinder
-from historian.model.samples import Int64Array
 from historian.model.tag import Tag
-from historian.retrieval.history import FIRST_US, LAST_US, open_scope, sql_time
-from historian.retrieval.query import ask
+from historian.retrieval.history import LAST_US
 from historian.retrieval.tag_selection import select_tags
-from historian.retrieval.time_range import TimeRange
 from historian.tuning.series import RawSeries
 from historian.tuning.understanding import MIN_SAMPLES, LeftAlone, Reason, left_alone_by_type
-from storage.arrays import numpy_of, present
+from storage.ranges import RangeReader
 from storage.reader import StoreReader
 
 Span = tuple[int | None, int]
 """From (None: the first sample) and until, in microseconds since 1970 UTC."""
 
-_NEWEST: Final = """
-select epoch_us(time) as time_us, value, status_code
-from samples where time >= '{start}' and time < '{end}' order by time desc limit {most}"""
 _MEANING: Final = ("value_type", "scale", "offset", "units")
 """What has to be the same for two samples of a tag to be of one kind."""
 
 
 @dataclass(frozen=True, slots=True)
 class SampleStore:
-    """A store open for reading, and the tags of it that were asked for, with the settings of now."""
+    """A store open for reading, and the tags of it that were asked for, with the settings of now.
+
+    ``ids`` are the store's numbers by name; ``extent`` from the oldest of all stored samples to after the newest.
+    """
 
     reader: StoreReader
     tags: tuple[Tag, ...]
     ids: dict[str, int]
     as_raw: bool
+    ranges: RangeReader
+    extent: tuple[int, int]
 
     @classmethod
     @contextmanager
@@ -54,7 +52,10 @@ class SampleStore:
             finder = TagFinder(configured, known)
             found = [finder.find(name) for name in (select_tags(wanted, names) if wanted else names)]
             ids = {each.tag.name: each.tag_id for each in found if each is not None}
-            yield cls(reader, tuple(each.tag for each in found if each is not None), ids, as_raw)
+            statistics = reader.statistics()
+            extent = statistics.first_us or 0, (statistics.last_us or 0) + 1
+            tags = tuple(each.tag for each in found if each is not None)
+            yield cls(reader, tags, ids, as_raw, RangeReader(), extent)
 
     def read(self, tag: Tag, span: Span, most: int) -> RawSeries | LeftAlone:
         """The newest ``most`` raw samples of ``tag`` in ``span``; why there are none where nothing is raw."""
@@ -77,13 +78,20 @@ class SampleStore:
         return sorted(rows, key=lambda row: int(row["version"]))
 
     def _read(self, tag: Tag, span: Span, most: int) -> RawSeries:
-        start_us, end_us = FIRST_US if span[0] is None else span[0], min(span[1], LAST_US)
-        sql = _NEWEST.format(start=sql_time(start_us), end=sql_time(end_us), most=most)
-        with open_scope(self.reader, [tag.name], TimeRange(start_us, end_us)) as scope:
-            table = run_interruptible(scope.connection, lambda: ask(scope.connection, sql).table())
-        time_us: Int64Array = numpy_of(table.column("time_us"), np.int64)[::-1]
-        value = np.where(present(table.column("value")), numpy_of(table.column("value"), np.float64), np.nan)[::-1]
-        return RawSeries(time_us, value, numpy_of(table.column("status_code"), np.uint32)[::-1])
+        """The newest ``most`` samples in ``span``: of ever longer times, because nobody knows how many a time has."""
+        snapshot, tag_id = self.reader.snapshot(), np.array([self.ids[tag.name]], np.int32)
+        start_us, end_us = max(self.extent[0], span[0] or self.extent[0]), min(self.extent[1], span[1])
+        back_us = end_us - start_us
+        expected = float(self.ranges.estimate(snapshot, tag_id, start_us, end_us)[0])
+        if expected > 2 * most:
+            back_us = int(back_us * 1.5 * most / expected)
+        while True:
+            since_us = max(end_us - back_us, start_us)
+            samples = self.ranges.between(snapshot, tag_id, since_us, end_us)
+            if len(samples) >= most or since_us == start_us:
+                newest = slice(max(len(samples) - most, 0), None)
+                return RawSeries(samples.time_us[newest], samples.value[newest], samples.status[newest])
+            back_us *= 4
 
 
 def _raw_ranges(versions: Sequence[dict[str, Any]], span: Span) -> list[Span]:
@@ -129,4 +137,4 @@ def _compressed(tag: Tag) -> str:
         if settings.deviation is not None
     ]
     what = f" ({', '.join(said)})" if said else ""
-    return f"compressed already{what}, what was left out cannot be tried: see --probe, --as-raw"
+    return f"compressed already{what}, so that what was left out cannot be tried (--as-raw: it was not)"

@@ -23,8 +23,8 @@ LONGEST_PIECE: Final = 2048
 what it takes alone; one sample more in 2,000 is the price."""
 
 
-def kept(series: LaneSeries, settings: LaneSettings) -> BoolArray:
-    """bool[n]: the samples that stay, the first and the last of each lane among them.
+def kept(series: LaneSeries, settings: LaneSettings, *, longest_piece: int = LONGEST_PIECE) -> BoolArray:
+    """bool[n]: the samples that stay, the first and the last of each lane among them, and one every ``longest_piece``.
 
     ``settings`` are those of the lanes, in their order.  The bound is that of docs/explanation/compression.md.  Raises
     ValueError where times do not increase, and for settings of another number of lanes.
@@ -40,15 +40,15 @@ def kept(series: LaneSeries, settings: LaneSettings) -> BoolArray:
         return runs.stored
     rows = np.flatnonzero(runs.on_line)
     stored: BoolArray = runs.stored.copy()
-    stored[rows] = _through_the_door(series.take(rows), settings, marks[rows], runs.stored[rows])
+    stored[rows] = _through_the_door(series.take(rows), settings, marks[rows], runs.stored[rows], longest_piece)
     return stored
 
 
 def _through_the_door(
-    series: LaneSeries, settings: LaneSettings, marks: MarkArray, stored: BoolArray
+    series: LaneSeries, settings: LaneSettings, marks: MarkArray, stored: BoolArray, longest_piece: int
 ) -> BoolArray:
     """bool[n]: where lines begin or end; all of ``series`` are numbers on lines, the first of each lane is stored."""
-    source, anchor, stop = pieces(series.starts[:-1], series.starts[1:] - 1, LONGEST_PIECE)
+    source, anchor, stop = pieces(series.starts[:-1], series.starts[1:] - 1, longest_piece)
     ends = stored.copy()
     ends[anchor] = True
     ends[stop] = True

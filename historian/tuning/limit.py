@@ -10,8 +10,9 @@ from historian.model.tag import Tag
 from historian.tuning.noise import Noise, estimate_noise
 from historian.tuning.series import RawSeries
 
-TIMES_NOISE: Final = 2.0
-"""A deviation of so many standard deviations of the noise: what is left out is noise, and little of it is left."""
+TIMES_NOISE: Final = 3.0
+"""A deviation of so many standard deviations of the noise.  The line through what is kept is then nearer to the process
+than the samples were (0.6 standard deviations against 1), of which one in a hundred is left (decision 0056)."""
 
 MOST_OF_SPAN: Final = 0.01
 MOST_OF_OBSERVED: Final = 0.02

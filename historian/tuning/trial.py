@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 
-from historian.compression.exception import ExceptionFilter
-from historian.compression.lanes import LaneSamples, LaneSettings
-from historian.compression.swinging_door import SwingingDoor
+from historian.compression.bulk import LONGEST_PIECE, kept
+from historian.compression.lanes import LaneSettings
+from historian.compression.series import LaneSeries
 from historian.model.samples import BoolArray
 from historian.model.tag import CompressionSettings, ExceptionSettings, Tag
 from historian.tuning.error import NONE, Errors, errors_of
 from historian.tuning.series import RawSeries
 from historian.tuning.size import bytes_of
+
+ROWS_AT_ONCE: Final = 2_000_000
+"""Samples times settings that go through the door beside one another: some 200 MB."""
+
+SPARSE: Final = 50
+LONG_PIECE: Final = 16_384
+"""Where less than one sample in so many is kept, the one at each cut would count: these go through in longer pieces."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,47 +87,41 @@ class Outcome:
 
 def try_settings(series: RawSeries, tag: Tag, tried: Sequence[Settings]) -> list[Outcome]:
     """What each of the settings would have kept of ``series``, samples of ``tag``."""
-    every = np.ones(len(series), np.bool_)
-    outcomes = []
-    for settings, kept in zip(tried, kept_by(series, tag, tried), strict=True):
-        errors = NONE if kept.all() else errors_of(series, kept)
-        size = bytes_of(series, every if kept.all() else kept)
-        outcomes.append(Outcome(settings, int(kept.sum()), len(series), series.days, size, errors))
-    return outcomes
+    return [
+        Outcome(
+            settings, int(stored.sum()), len(series), series.days, bytes_of(series, stored),
+            NONE if stored.all() else errors_of(series, stored),
+        )
+        for settings, stored in zip(tried, kept_by(series, tag, tried), strict=True)
+    ]  # fmt: skip
 
 
 def kept_by(series: RawSeries, tag: Tag, tried: Sequence[Settings]) -> list[BoolArray]:
     """bool[n] for each of the settings: these samples are stored."""
-    tags = [_with(tag, settings) for settings in tried]
-    settings = LaneSettings.of(tags)
-    exception, door = ExceptionFilter(settings), SwingingDoor(settings)
-    kept = np.zeros((len(tags), len(series)), np.bool_)
-    for scan in _scans(series, len(tags)):
-        for reported in exception.push(scan):
-            _mark(kept, series, door.push(reported))
-    _mark(kept, series, [*door.push(exception.pending()), *door.drain()])
-    return list(kept)
+    marks = list(_kept(series, tag, tried, LONGEST_PIECE))
+    sparse = [place for place, each in enumerate(marks) if SPARSE * np.count_nonzero(each) < len(series)]
+    again = _kept(series, tag, [tried[place] for place in sparse], LONG_PIECE)
+    for place, each in zip(sparse, again, strict=True):
+        marks[place] = each
+    return marks
+
+
+def _kept(series: RawSeries, tag: Tag, tried: Sequence[Settings], longest_piece: int) -> Iterator[BoolArray]:
+    at_once = max(ROWS_AT_ONCE // max(len(series), 1), 1)
+    for first in range(0, len(tried), at_once):
+        some = tried[first : first + at_once]
+        settings = LaneSettings.of([_with(tag, each) for each in some])
+        marks = kept(_beside(series, len(some)), settings, longest_piece=longest_piece)
+        yield from marks.reshape(len(some), len(series))
 
 
 def _with(tag: Tag, settings: Settings) -> Tag:
-    return Tag(
-        tag.name, tag.source, tag.address, tag.scan_class, tag.value_type, step=False,
-        exception=settings.exception, compression=settings.compression,
-    )  # fmt: skip
+    return replace(tag, step=False, exception=settings.exception, compression=settings.compression)
 
 
-def _scans(series: RawSeries, lanes: int) -> Iterator[LaneSamples]:
-    # A loop over samples: what is stored depends on what was stored before.
-    lane = np.arange(lanes)
-    for row in range(len(series)):
-        yield LaneSamples(
-            lane,
-            np.full(lanes, series.time_us[row]),
-            np.full(lanes, series.value[row]),
-            np.full(lanes, series.status[row]),
-        )
-
-
-def _mark(kept: BoolArray, series: RawSeries, stored: Sequence[LaneSamples]) -> None:
-    for part in stored:
-        kept[part.lane, np.searchsorted(series.time_us, part.time_us)] = True
+def _beside(series: RawSeries, lanes: int) -> LaneSeries:
+    """The same samples in each of so many lanes: settings are tried beside one another."""
+    starts = np.arange(lanes + 1) * len(series)
+    return LaneSeries(
+        starts, np.tile(series.time_us, lanes), np.tile(series.value, lanes), np.tile(series.status, lanes)
+    )

@@ -188,7 +188,7 @@ def test_wrong_options(store_path, arguments, said):
 
 
 def test_unknown_tag(run):
-    with pytest.raises(UsageError, match="nearest is 'FIC101.PV'"):
+    with pytest.raises(UsageError, match=r"the nearest is"):
         run("FIC101.PW")
 
 

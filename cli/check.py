@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
 
 from cli.columns import aligned
 from cli.options import config_option
+from cli.scan_plan import HEADER, Notes, forecasts, misfits, rows
+from collectors.modbus.forecast import Forecast
 from historian.config.duration import format_duration
 from historian.config.load import load_configuration
 from historian.config.settings import Configuration, ModbusSource, OpcUaSecurity, OpcUaSource
-from historian.errors import StoreError
+from historian.errors import ConfigurationError, StoreError
 from historian.model.clock import US_PER_S
 
 
@@ -24,12 +26,16 @@ from historian.model.clock import US_PER_S
 def check(config_path: Path, connect: bool) -> None:
     """Check the configuration and its tag lists; say all that is wrong at once.
 
-    With --connect also read every tag once: its value in engineering units, status and time.  Nothing is stored, and
-    nothing is ever written to a device.
+    Of Modbus devices it also says how many requests a scan takes and how long that is, and refuses what cannot be read
+    at its rate.  With --connect also read every tag once: its value in engineering units, status and time.  Nothing is
+    stored, and nothing is ever written to a device.
     """
     configuration = load_configuration(config_path)
-    for line in summary(configuration):
+    found = forecasts(configuration, _source_notes(configuration))
+    for line in [*summary(configuration), *request_lines(found)]:
         click.echo(line)
+    if faults := misfits(configuration, found):
+        raise ConfigurationError(faults)
     for note in notes(configuration):
         click.echo(f"note: {note}", err=True)
     if connect and not _all_answer(configuration):
@@ -56,6 +62,32 @@ def summary(configuration: Configuration) -> Iterator[str]:
     ]  # fmt: skip
     header = ("source", "protocol", "url", "scan class", "rate", "tags", "values/s")
     yield from aligned(header, rows, right=("rate", "tags", "values/s"))
+
+
+def request_lines(found: Sequence[Forecast]) -> Iterator[str]:
+    """The requests that a scan of each Modbus device takes, and how long."""
+    if found:
+        yield ""
+        right = ("requests", "registers", "a scan takes", "of its rate")
+        yield from aligned(HEADER, list(rows(found)), right=right)
+
+
+def _source_notes(configuration: Configuration) -> Notes:
+    """What earlier runs found out about the devices; nothing where there is no store that tells it."""
+    if not _has_store(configuration):
+        return {}
+    # Imported here, because most checks are made before there is a store.
+    from storage.reader import StoreReader  # noqa: PLC0415 - as above
+
+    try:
+        with StoreReader.open(configuration.store.path) as reader:
+            return reader.source_notes()
+    except StoreError:
+        return {}  # collecting will tell; this command is about the configuration
+
+
+def _has_store(configuration: Configuration) -> bool:
+    return (configuration.store.path / "historian.sqlite").exists()
 
 
 def notes(configuration: Configuration) -> Iterator[str]:
@@ -90,7 +122,7 @@ def _renamed_notes(configuration: Configuration) -> Iterator[str]:
 
     Nobody but the person can know whether it is the same tag: collecting makes a new one.
     """
-    if not (configuration.store.path / "historian.sqlite").exists():
+    if not _has_store(configuration):
         return
     # Imported here, because most checks are made before there is a store.
     from storage.reader import StoreReader  # noqa: PLC0415 - as above

@@ -15,6 +15,7 @@ from typing import Final
 
 import numpy as np
 
+from cli.source_notes import SourceNotes
 from cli.upkeep import UpkeepWorker
 from cli.writing import RequestService
 from collectors.drivers import make_driver
@@ -69,7 +70,11 @@ class CollectService:
         timer = SystemTimer(self._clock)
         for settings, _ in self._groups_by_source():
             make_driver(settings, self._clock)  # loads the protocol's library now: it takes as long as several scans
-        runners = [self._runner(settings, groups, pipeline, timer) for settings, groups in self._groups_by_source()]
+        notes = store.source_notes()
+        runners = [
+            self._runner(settings, groups, pipeline, timer, SourceNotes(settings.name, notes, pipeline))
+            for settings, groups in self._groups_by_source()
+        ]
         commits = self._commit_loop(store, pipeline, runners)
         self._say_started(runners)
         # What is loaded by now stays; to look through it for garbage again and again holds up scans for 30 ms.
@@ -129,14 +134,19 @@ class CollectService:
                 yield settings, mine
 
     def _runner(
-        self, settings: SourceSettings, groups: list[ScanGroup], pipeline: Pipeline, timer: SystemTimer
+        self,
+        settings: SourceSettings,
+        groups: list[ScanGroup],
+        pipeline: Pipeline,
+        timer: SystemTimer,
+        notes: SourceNotes,
     ) -> SourceRunner:
         protocol = "modbus" if isinstance(settings, ModbusSource) else "opcua"
         health = SourceHealth(protocol, settings.url)
         return SourceRunner(
             settings.name,
             groups,
-            make_driver=lambda: make_driver(settings, self._clock),
+            make_driver=lambda: make_driver(settings, self._clock, notes),
             sink=pipeline,
             timer=timer,
             health=health,

@@ -20,7 +20,8 @@ class Reading:
     """Every lane of one group as the device gave it; the columns of :class:`historian.model.scan.Scan`.
 
     A lane that the device refused or answered with rubbish has a Bad status and NaN; it never fails the other lanes.
-    ``skewed`` counts values whose time lies further ahead of our clock than the source allows.
+    ``skewed`` counts values whose time lies further ahead of our clock than the source allows.  ``finding`` is what was
+    learned about the device, for the audit; mostly nothing.
     """
 
     time_us: Int64Array
@@ -29,6 +30,7 @@ class Reading:
     exact: Mapping[int, int] = field(default_factory=dict)
     text: Mapping[int, str] = field(default_factory=dict)
     skewed: int = 0
+    finding: str = ""
 
 
 class ReadPlan(Protocol):

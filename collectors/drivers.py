@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collectors.driver import Driver
+from collectors.memory import SourceMemory
 from historian.config.settings import ModbusSource, SourceSettings
 from historian.model.clock import Clock
 
 
-def make_driver(source: SourceSettings, clock: Clock) -> Driver:
-    """The driver of ``source``, not connected.  Imports the protocol's library only here, when it is needed."""
+def make_driver(source: SourceSettings, clock: Clock, memory: SourceMemory | None = None) -> Driver:
+    """The driver of ``source``, not connected; ``memory`` keeps what it finds out about the device.
+
+    Imports the protocol's library only here, when it is needed.
+    """
     if isinstance(source, ModbusSource):
         from collectors.modbus.driver import ModbusDriver  # noqa: PLC0415 - pymodbus costs start-up time
 
-        return ModbusDriver(source, clock)
+        return ModbusDriver(source, clock, memory)
     from collectors.opcua.driver import OpcUaDriver  # noqa: PLC0415 - asyncua costs start-up time
 
     return OpcUaDriver(source, clock)

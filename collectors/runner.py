@@ -208,6 +208,9 @@ class SourceRunner:
         self.health.skewed += reading.skewed
         self._note_reading(scan, clock.monotonic_us() - started_us)
         self._log.first_reading(group, scan)
+        if reading.finding:
+            self._log.learned(reading.finding)
+            self._sink.event("learned", self.name, reading.finding)
         self._sink.accept(scan)
 
     def _send_bad(self, group: ScanGroup) -> None:

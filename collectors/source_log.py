@@ -46,6 +46,10 @@ class SourceLog:
         """It answers after it was lost."""
         log.warning("%s: %s answers again", self._name, url)
 
+    def learned(self, finding: str) -> None:
+        """Something about the device was found out, and is minded from now on."""
+        log.info("%s: found out about the device: %s", self._name, finding)
+
     def first_reading(self, group: ScanGroup, scan: Scan) -> None:
         """Which tags of a group are Bad in its first reading after a connect: mostly addresses that are not there."""
         if scan.group in self._told:

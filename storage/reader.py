@@ -33,6 +33,7 @@ from storage import (
     names,
     quarantine,
     schema,
+    source_memory,
     state,
     statistics,
     tags,
@@ -206,6 +207,10 @@ class StoreReader:
     def health(self) -> dict[str, dict[str, object]]:
         """The figures of sources and process as last committed, by name: ``process``, ``source/<name>``."""
         return self._read(health.read)
+
+    def source_notes(self) -> dict[tuple[str, str], str]:
+        """What is kept for the drivers of sources, by source and key."""
+        return self._read(source_memory.read)
 
     def statistics(self) -> StoreStatistics:
         """The store in figures."""

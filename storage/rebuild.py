@@ -53,6 +53,7 @@ _KEPT_AS_THEY_ARE: Final = (
     "edit",
     "former",
     "annotation",
+    "source_memory",
     "audit",
     "quarantine",
     "import_progress",

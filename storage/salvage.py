@@ -35,6 +35,7 @@ KEYS: Final = {
     "quarantine": ("number",),
     "import_progress": ("source",),
     "health": ("name",),
+    "source_memory": ("source", "key"),
 }
 """The tables that are read, and what tells their rows apart."""
 

@@ -25,6 +25,9 @@ EDITS_SINCE: Final = 2
 ANNOTATIONS_SINCE: Final = 3
 """The first version with annotations."""
 
+SOURCE_MEMORY_SINCE: Final = 3
+"""The first version that keeps notes of drivers."""
+
 PAGE_BYTES: Final = 8192
 """A commit of 5,000 samples takes 0.73 ms with 8 KiB pages, 0.86 ms with 32 KiB; deleting a flushed buffer takes a
 third less than with SQLite's 4 KiB."""
@@ -202,6 +205,13 @@ create table annotation (
     made_us integer not null
 );
 create index annotation_time on annotation (tag_id, start_us);
+create table source_memory (
+    source text not null,
+    key text not null,
+    note text not null,
+    updated_us integer not null,
+    primary key (source, key)
+) without rowid;
 """
 
 _COLUMNS_2: Final = """

@@ -33,6 +33,7 @@ from storage import (
     quarantine,
     recovery,
     schema,
+    source_memory,
     state,
     statistics,
     steps,
@@ -170,6 +171,11 @@ class Store:
         newest = current.newest(current.merge(groups))
         return newest.samples.take(np.flatnonzero(~current.never_sampled(newest)))
 
+    def source_notes(self) -> dict[tuple[str, str], str]:
+        """What is kept for the drivers of sources, by source and key."""
+        with self._turn, explained(self._database, "read the notes of sources"):
+            return source_memory.read(self._connection)
+
     def commit(self, commit: Commit, *, final: bool = False) -> None:
         """Write all of a commit in one transaction; on the disk when this returns.
 
@@ -198,6 +204,7 @@ class Store:
         quarantine.append(connection, commit.quarantined)
         audit.append(connection, commit.events)
         health.replace(connection, commit.health)
+        source_memory.replace(connection, commit.notes, commit.time_us)
         run_open = not final and (bool(groups) or state.read(connection).run_open)
         state.note_commit(connection, commit.time_us, run_open=run_open)
 

@@ -104,13 +104,14 @@ class Answer(NamedTuple):
     """What a request brought: ``data`` when ``status`` is Good; ``exception`` is the device's code, 0 without one.
 
     ``data`` is registers in network order, or bits packed from the least significant on.  ``time_us`` is the moment
-    half-way between request and answer, microseconds since 1970 UTC.
+    half-way between request and answer, microseconds since 1970 UTC; ``took_us`` is what lay between.
     """
 
     data: bytes
     status: int = GOOD
     exception: int = 0
     time_us: int = 0
+    took_us: int = 0
 
 
 class ModbusConnection:
@@ -155,10 +156,11 @@ class ModbusConnection:
         """
         request = ReadRequest(function, address, count, self._source.unit)
         async with self._turn:
-            sent_us = self._clock.wall_us()
+            sent_us, started_us = self._clock.wall_us(), self._clock.monotonic_us()
             answer = await self._exchange(request)
+            took_us = self._clock.monotonic_us() - started_us
             time_us = (sent_us + self._clock.wall_us()) // 2
-        return check_answer(request, answer, time_us)
+        return check_answer(request, answer, time_us)._replace(took_us=took_us)
 
     async def close(self) -> None:
         """Drop the connection; a request that waits fails.  Never raises."""

@@ -1,28 +1,33 @@
-"""The Modbus TCP driver: reads the lanes of a scan group block by block.
+"""The Modbus driver: reads the lanes of a scan group block by block.
 
-Between :mod:`collectors.runner`, which keeps the schedule, and :mod:`collectors.modbus.connection`.  The work is laid
-out once a connection (:mod:`collectors.modbus.plan`); a reading asks for block after block and decodes all answers in
-one pass (:mod:`collectors.modbus.decode`).
+Between :mod:`collectors.runner`, which keeps the schedule, and :mod:`collectors.modbus.connection`.  The requests are
+planned once a connection (:mod:`collectors.modbus.plan`), and anew when something is learnt about the device; a reading
+asks for block after block and decodes all answers in one pass (:mod:`collectors.modbus.decode`).
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import zip_longest
-from typing import Final, NamedTuple, cast
+from typing import Final, cast
 
 import numpy as np
 
 from collectors.driver import Reading, ReadPlan
+from collectors.memory import ShortMemory, SourceMemory
 from collectors.modbus.connection import Function, ModbusConnection
-from collectors.modbus.decode import UNREAD, Decoded, batches, decode
-from collectors.modbus.plan import Block, Limits, join_refused, plan_blocks, settle, split
+from collectors.modbus.cost import NETWORK, Cost, CostMeter
+from collectors.modbus.decode import Decoded, decode
+from collectors.modbus.device_notes import DeviceNotes
+from collectors.modbus.explore import Exploration, Outcome
+from collectors.modbus.known import Known, news
+from collectors.modbus.layout import Layout, layout_of
+from collectors.modbus.patience import Patience
+from collectors.modbus.plan import Block, Limits, plan_blocks
 from historian.config.modbus_address import ModbusPoint, parse_modbus_address
 from historian.config.settings import ModbusSource
 from historian.model.clock import Clock
-from historian.model.samples import IndexArray, UInt32Array
+from historian.model.samples import UInt32Array
 from historian.model.scan import ScanGroup
 from historian.model.status import GOOD
 from historian.model.tag import ValueType
@@ -37,41 +42,28 @@ _FUNCTIONS: Final = {
 DIVISIBLE: Final = frozenset((2, 3))
 """Exceptions that smaller requests may avoid: illegal address (a hole in the block), illegal value (too many cells)."""
 
-PROBES_PER_READING: Final = 32
-"""Requests that one reading may spend on finding out what a device refuses; the rest is found out by the next ones."""
+READINGS_BETWEEN_LOOKS: Final = 64
+"""So often it is looked whether requests cost what the plan was made for."""
 
-READINGS_BETWEEN_PROBES: Final = 60
-"""A refused range is asked for as a whole; every so many readings its parts are tried again."""
-
-
-class Outcome(NamedTuple):
-    """A block that was asked for: when it was answered (microseconds since 1970 UTC), and how."""
-
-    block: Block
-    time_us: int
-    status: int
-    refused: bool
-
-
-class Layout(NamedTuple):
-    """The requests of a group; ``block_of_lane`` intp[n] is ``len(blocks)`` for a lane that no request can carry."""
-
-    blocks: tuple[Block, ...]
-    block_of_lane: IndexArray
+OTHER_COST: Final = 2.0
+"""The plan is made again when the widest gap that pays has become so many times wider or narrower."""
 
 
 class ModbusPlan:
     """A group's requests, and where each lane's value is among the answers."""
 
-    def __init__(self, points: Sequence[ModbusPoint], limits: Limits) -> None:
+    def __init__(self, points: Sequence[ModbusPoint], limits: Limits, cost: Cost, known: Known) -> None:
+        self.points = tuple(points)
         self.limits = limits
-        self.lanes = len(points)
         self.readings = 0
-        blocks = plan_blocks(points, limits)
-        self.layout = layout_of(blocks, self.lanes)
-        self.registers = sum(block.count for block in blocks if block.is_register)
-        self.bits = sum(block.count for block in blocks if not block.is_register)
-        self.batches = batches(points, _positions(blocks, self.lanes))
+        self.patience = Patience()
+        self.make(cost, known)
+
+    def make(self, cost: Cost, known: Known) -> None:
+        """Plan for a device of which this is known and whose requests cost so much."""
+        self.cost, self.known = cost, known
+        self.layout = layout_of(self.points, plan_blocks(self.points, self.limits, cost, known))
+        self.patience.keep_only(self.layout.blocks)
 
     @property
     def requests(self) -> int:
@@ -83,52 +75,29 @@ class ModbusPlan:
         """True: a device that refuses points now is asked for them again by the readings themselves."""
         return True
 
-
-def layout_of(blocks: tuple[Block, ...], lanes: int) -> Layout:
-    """Which block each of ``lanes`` lanes is in."""
-    numbers = np.full(lanes, len(blocks), np.intp)
-    for number, block in enumerate(blocks):
-        for segment in block.segments:
-            numbers[list(segment.lanes)] = number
-    return Layout(blocks, numbers)
-
-
-def _positions(blocks: Sequence[Block], lanes: int) -> IndexArray:
-    positions = np.full(lanes, UNREAD, np.intp)
-    for block in blocks:
-        for segment in block.segments:
-            positions[list(segment.lanes)] = block.base + segment.start - block.start
-    return positions
-
-
-def _plan_of(group: ScanGroup, limits: Limits) -> ModbusPlan:
-    return ModbusPlan([parse_modbus_address(tag.address, tag.type_text) for tag in group.tags], limits)
-
-
-@dataclass(slots=True)
-class _Pass:
-    """One reading while it goes on: the cells read so far, and how many requests may still go into probing."""
-
-    registers: bytearray
-    bits: np.ndarray[tuple[int], np.dtype[np.uint8]]
-    probes: int = PROBES_PER_READING
-
-    def keep(self, block: Block, data: bytes) -> None:
-        """Put a block's answer where the decoder looks for it."""
-        if block.is_register:
-            self.registers[2 * block.base : 2 * (block.base + block.count)] = data
-        else:
-            unpacked = np.unpackbits(np.frombuffer(data, np.uint8), bitorder="little")
-            self.bits[block.base : block.base + block.count] = unpacked[: block.count]
+    def is_due_again(self, cost: Cost, known: Known) -> bool:
+        """Whether more is known of the device than when the plan was made."""
+        if known is not self.known:
+            return True
+        if self.limits.one_by_one or self.readings % READINGS_BETWEEN_LOOKS:
+            return False
+        old, new = max(self.cost.widest_gap, 1), max(cost.widest_gap, 1)
+        # A gap wider than a request is like any other.
+        longest = self.limits.max_registers
+        return not 1 / OTHER_COST <= min(new, longest) / min(old, longest) <= OTHER_COST
 
 
 class ModbusDriver:
-    """One Modbus TCP device behind :class:`collectors.driver.Driver`.  It reads and cannot write."""
+    """One Modbus device behind :class:`collectors.driver.Driver`.  It reads and cannot write."""
 
-    def __init__(self, source: ModbusSource, clock: Clock) -> None:
+    def __init__(self, source: ModbusSource, clock: Clock, memory: SourceMemory | None = None) -> None:
         self._connection = ModbusConnection(source, clock)
-        self._limits = Limits(source.max_registers, source.max_bits, source.max_gap)
+        self._limits = limits_of(source)
         self._clock = clock
+        self._notes = DeviceNotes(memory or ShortMemory(), source)
+        self._known = self._told = self._notes.known(clock.wall_us())
+        self._noted_cost = self._notes.cost() or first_cost(source)
+        self._meter = CostMeter(self._noted_cost)
 
     async def connect(self) -> None:
         """Connect within the source's time-out; raises SourceUnavailableError."""
@@ -141,57 +110,97 @@ class ModbusDriver:
     async def plan(self, group: ScanGroup) -> ModbusPlan:
         """Lay out the group's requests; needs no connection."""
         # In a thread: this takes 10 ms for each 1,000 points, and other sources' scans are due meanwhile.
-        return await asyncio.to_thread(_plan_of, group, self._limits)
+        return await asyncio.to_thread(plan_of, group, self._limits, self._meter.cost, self._known)
 
     async def read(self, group: ScanGroup, plan: ReadPlan) -> Reading:  # noqa: ARG002 - the plan knows the group
         """Read every lane once; raises SourceUnavailableError when the device is gone or silent."""
         work = cast("ModbusPlan", plan)
+        if work.is_due_again(self._meter.cost, self._known):
+            await asyncio.to_thread(work.make, self._meter.cost, self._known)
         work.readings += 1
-        probe_refused = work.readings % READINGS_BETWEEN_PROBES == 0
-        layout = work.layout
-        current = _Pass(bytearray(2 * work.registers), np.zeros(work.bits, np.uint8))
+        if work.readings % READINGS_BETWEEN_LOOKS == 0:
+            self._note_cost()
+        exploration = Exploration(self._ask, self._known)
         outcomes: list[Outcome] = []
-        blocks: list[Block] = []
-        for block in layout.blocks:
-            parts = await self._read_block(block, current, probe=probe_refused or not block.refused)
-            outcomes += parts
-            blocks += settle(block, [(part.block, part.refused) for part in parts], work.limits)
+        for block in work.layout.blocks:
+            outcomes += await self._read_block(block, work, exploration)
+        layout = work.layout
         if len(outcomes) != len(layout.blocks):
-            layout = layout_of(tuple(outcome.block for outcome in outcomes), work.lanes)
-        if any(new is not old for new, old in zip_longest(blocks, work.layout.blocks)):
-            work.layout = layout_of(join_refused(blocks, work.limits), work.lanes)
-        return self._reading(work, layout, outcomes, current)
+            layout = await asyncio.to_thread(layout_of, work.points, [outcome.block for outcome in outcomes])
+        return self._reading(layout, outcomes, self._learn(exploration.known))
 
     async def close(self) -> None:
         """Drop the connection; never raises."""
+        self._note_cost()
         await self._connection.close()
 
-    async def _read_block(self, block: Block, current: _Pass, *, probe: bool) -> list[Outcome]:
-        """Ask for a block; when the device refuses it, ``probe`` for the parts that it does answer."""
-        outcome = await self._ask(block, current)
-        halves = split(block) if outcome.refused and probe and current.probes >= 2 else None
-        if halves is None:
-            return [outcome]
-        current.probes -= 2
-        parts: list[Outcome] = []
-        for half in halves:
-            parts += await self._read_block(half, current, probe=True)
+    async def _read_block(self, block: Block, work: ModbusPlan, exploration: Exploration) -> list[Outcome]:
+        """Ask for a block, and find out what the device refuses of it; in the end these are all of its parts."""
+        if block.refused:
+            return await self._read_refused(block, work, exploration)
+        return await exploration.read(block)
+
+    async def _read_refused(self, block: Block, work: ModbusPlan, exploration: Exploration) -> list[Outcome]:
+        """A block that the device has refused before: asked for now and then, as a whole and then in parts."""
+        if not work.patience.is_due(block, work.readings):
+            return [Outcome(block, self._clock.wall_us(), work.patience.status(block), refused=True)]
+        outcome = await self._ask(block)
+        parts = [outcome]
+        if outcome.refused and work.patience.refused(block, work.readings, outcome.status):
+            parts = await exploration.take_apart(outcome)
+        for part in parts:
+            if part.is_good:
+                exploration.known = exploration.known.without(block.table, part.block.start, part.block.stop)
         return parts
 
-    async def _ask(self, block: Block, current: _Pass) -> Outcome:
+    async def _ask(self, block: Block) -> Outcome:
         answer = await self._connection.ask(_FUNCTIONS[block.table], block.start, block.count)
         if answer.status == GOOD:
-            current.keep(block, answer.data)
-        return Outcome(block, answer.time_us, answer.status, answer.exception in DIVISIBLE)
+            self._meter.note(block.registers, answer.took_us)
+        return Outcome(block, answer.time_us, answer.status, answer.exception in DIVISIBLE, answer.data)
 
-    def _reading(self, work: ModbusPlan, layout: Layout, outcomes: Sequence[Outcome], current: _Pass) -> Reading:
+    # -- what is learnt ------------------------------------------------------------------------------------------
+
+    def _learn(self, known: Known) -> str:
+        """Keep what the reading found out; told in one piece by the first reading that finds nothing more."""
+        if known != self._known:
+            self._known = known
+            self._notes.keep_known(known, self._clock.wall_us())
+            return ""
+        finding, self._told = news(self._told, self._known), self._known
+        return finding
+
+    def _note_cost(self) -> None:
+        cost = self._meter.cost
+        if cost.measured and cost != self._noted_cost:
+            self._noted_cost = cost
+            self._notes.keep_cost(cost)
+
+    def _reading(self, layout: Layout, outcomes: Sequence[Outcome], finding: str) -> Reading:
         """All lanes at once; a lane of a block without an answer has that block's status and no value."""
         times = np.array([*(outcome.time_us for outcome in outcomes), self._clock.wall_us()], np.int64)
         answers = np.array([*(outcome.status for outcome in outcomes), GOOD], np.uint32)
-        decoded = decode(work.batches, work.lanes, current.registers, current.bits)
+        decoded = decode(layout.batches, len(layout.block_of_lane), *layout.gather(outcomes))
         if (answers != GOOD).any():
             decoded = without_answer(decoded, answers[layout.block_of_lane])
-        return Reading(times[layout.block_of_lane], decoded.value, decoded.status, decoded.exact, decoded.text)
+        return Reading(
+            times[layout.block_of_lane], decoded.value, decoded.status, decoded.exact, decoded.text, finding=finding
+        )
+
+
+def limits_of(source: ModbusSource) -> Limits:
+    """What the configuration lets a request to the source ask for."""
+    return Limits(source.max_registers, source.max_bits, source.max_gap, source.one_by_one)
+
+
+def first_cost(source: ModbusSource) -> Cost:  # noqa: ARG001 - serial lines have a speed of their own
+    """What requests to the source are assumed to cost until they are measured."""
+    return NETWORK
+
+
+def plan_of(group: ScanGroup, limits: Limits, cost: Cost, known: Known) -> ModbusPlan:
+    """The plan for a group's tags."""
+    return ModbusPlan([parse_modbus_address(tag.address, tag.type_text) for tag in group.tags], limits, cost, known)
 
 
 def without_answer(decoded: Decoded, answers: UInt32Array) -> Decoded:

@@ -1,37 +1,50 @@
-"""From the points of a scan group to the fewest requests that read them all; pure, no network.
+"""From the points of a scan group to the cheapest requests that read them all; pure, no network.
 
-Between the configuration's points and the driver.  Neighbouring values share a request, unused registers between them
-are read along up to a limit, because a request costs about as much as a hundred registers; a value of several registers
-is never split over two requests.  Loops over points are plain Python: a plan is made once a connection.
+Between the configuration's points and the driver.  Neighbouring values share a request, and unused registers between
+them are read along where that takes less time than another request (:mod:`collectors.modbus.cost`).  A value of several
+registers is never split over two requests, and what the device was found to refuse (:mod:`collectors.modbus.known`) is
+kept out of the others' requests.  Loops over points are plain Python: a plan is made a few times a connection.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import accumulate, groupby
+from itertools import accumulate, groupby, takewhile
 from typing import Final
 
+import numpy as np
+
+from collectors.modbus.cost import BITS_PER_REGISTER, NETWORK, Cost
+from collectors.modbus.known import Known, Wall, Walls
 from historian.config.modbus_address import TABLE_SIZE, ModbusPoint, ModbusTable
 
-BITS_PER_REGISTER: Final = 16
-"""A gap of bits costs what a gap of the registers that could hold them does."""
+NOTHING_KNOWN: Final = Known()
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one request may ask for, and how many unused registers may be read to save one."""
+    """What the configuration lets one request ask for.
+
+    ``max_gap``: so many unused registers may be read along, None for as many as it is worth.  ``one_by_one``: each
+    value in a request of its own.
+    """
 
     max_registers: int
     max_bits: int
-    max_gap: int
+    max_gap: int | None = None
+    one_by_one: bool = False
 
-    def of_table(self, table: ModbusTable) -> tuple[int, int]:
-        """The most cells (registers or bits) of one request in this table, and the widest gap."""
-        if table in ("hr", "ir"):
-            return self.max_registers, self.max_gap
-        return self.max_bits, self.max_gap * BITS_PER_REGISTER
+    def longest(self, table: ModbusTable) -> int:
+        """The most cells (registers or bits) of one request in this table."""
+        return self.max_registers if is_register_table(table) else self.max_bits
+
+
+def is_register_table(table: ModbusTable) -> bool:
+    """True for tables of registers, False for those of bits."""
+    return table in ("hr", "ir")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +60,12 @@ class Segment:
 class Block:
     """One request: ``segments`` of one table, in the order of their addresses.
 
-    ``base`` is where its first cell goes in the reading's buffer of registers or bits.  ``refused``: the device has
-    refused every segment of it.  ``settled``: it came out of finding out what the device refuses.  The cells to read
-    are ``start`` to ``stop`` (exclusive).
+    ``refused``: the device is known to refuse it.  The cells to read are ``start`` to ``stop`` (exclusive).
     """
 
     table: ModbusTable
     segments: tuple[Segment, ...]
-    base: int
     refused: bool = False
-    settled: bool = False
     start: int = field(init=False)
     stop: int = field(init=False)
 
@@ -73,28 +82,30 @@ class Block:
     @property
     def is_register(self) -> bool:
         """True for registers, False for bits."""
-        return self.table in ("hr", "ir")
+        return is_register_table(self.table)
+
+    @property
+    def registers(self) -> float:
+        """Its size in registers; a bit is 1/16."""
+        return self.count if self.is_register else self.count / BITS_PER_REGISTER
 
     def part(self, segments: tuple[Segment, ...]) -> Block:
-        """The request of some of its segments; their cells keep their places in the buffer."""
-        return replace(self, segments=segments, base=self.base + segments[0].start - self.start)
+        """The request of some of its segments."""
+        return replace(self, segments=segments)
 
 
-def plan_blocks(points: Sequence[ModbusPoint], limits: Limits) -> tuple[Block, ...]:
-    """The fewest requests for ``points`` (lane i is point i), by table and address.
+def plan_blocks(
+    points: Sequence[ModbusPoint], limits: Limits, cost: Cost = NETWORK, known: Known = NOTHING_KNOWN
+) -> tuple[Block, ...]:
+    """The cheapest requests for ``points`` (lane i is point i), by table and address.
 
-    A point that is longer than a request may be is in no block.  Raises ValueError for addresses beyond the table.
+    A point that is longer than the configuration lets a request be is in no block.  Raises ValueError for addresses
+    beyond the table.
     """
     blocks: list[Block] = []
-    next_base = {True: 0, False: 0}
     for table, segments in _segments_by_table(points):
-        longest, max_gap = limits.of_table(table)
-        readable = [segment for segment in segments if segment.stop - segment.start <= longest]
-        for cluster in _clusters(readable, max_gap):
-            for window in _windows(cluster, longest):
-                block = Block(table, window, 0)
-                blocks.append(replace(block, base=next_base[block.is_register]))
-                next_base[block.is_register] += block.count
+        readable = [segment for segment in segments if segment.stop - segment.start <= limits.longest(table)]
+        blocks += _blocks_of_table(table, readable, limits, cost, known)
     return tuple(blocks)
 
 
@@ -110,12 +121,46 @@ def _segments_by_table(points: Sequence[ModbusPoint]) -> Iterator[tuple[ModbusTa
         yield table, segments
 
 
-def _clusters(segments: Sequence[Segment], max_gap: int) -> Iterator[list[Segment]]:
-    """Runs of segments without a gap wider than ``max_gap`` between them."""
+def _blocks_of_table(
+    table: ModbusTable, segments: Sequence[Segment], limits: Limits, cost: Cost, known: Known
+) -> Iterator[Block]:
+    """What the device answers in as few requests as pay; what it refuses apart from that, neighbours together."""
+    longest = min(limits.longest(table), known.limits.get(table, TABLE_SIZE))
+    walls = known.of_table(table)
+    answered: list[Segment] = []
+    refused: list[Segment] = []
+    for segment in segments:
+        is_refused = segment.stop - segment.start > longest or _is_walled(segment, walls)
+        (refused if is_refused else answered).append(segment)
+    if limits.one_by_one:
+        yield from (Block(table, (each,)) for each in answered)
+    else:
+        cell_us = cost.register_us if is_register_table(table) else cost.register_us / BITS_PER_REGISTER
+        for cluster in _clusters(answered, _widest_gap(table, limits, cost), walls):
+            yield from (Block(table, window) for window in _windows(cluster, longest, cost.request_us, cell_us))
+    for cluster in _clusters(refused, 0):
+        yield from (Block(table, window, refused=True) for window in fewest(cluster, limits.longest(table)))
+
+
+def _widest_gap(table: ModbusTable, limits: Limits, cost: Cost) -> int:
+    """The most unused cells between two values of a request: what pays, and what the configuration allows."""
+    registers = cost.widest_gap if limits.max_gap is None else min(cost.widest_gap, limits.max_gap)
+    return registers if is_register_table(table) else registers * BITS_PER_REGISTER
+
+
+def _is_walled(segment: Segment, walls: Walls) -> bool:
+    """Whether the device refuses some cell of the segment."""
+    first = bisect_left(walls, segment.start, key=lambda wall: wall.stop)
+    near = takewhile(lambda wall: wall.start < segment.stop, walls[first:])
+    return any(wall.start < wall.stop and wall.is_crossed_by(segment.start, segment.stop) for wall in near)
+
+
+def _clusters(segments: Iterable[Segment], max_gap: int, walls: Walls = ()) -> Iterator[list[Segment]]:
+    """Runs of segments without a wall or a gap wider than ``max_gap`` between them."""
     cluster: list[Segment] = []
     reached = 0
     for segment in segments:
-        if cluster and segment.start - reached > max_gap:
+        if cluster and (segment.start - reached > max_gap or _is_wall_between(reached, segment.start, walls)):
             yield cluster
             cluster = []
         cluster.append(segment)
@@ -124,19 +169,65 @@ def _clusters(segments: Sequence[Segment], max_gap: int) -> Iterator[list[Segmen
         yield cluster
 
 
-def _windows(cluster: Sequence[Segment], longest: int) -> Iterator[tuple[Segment, ...]]:
-    """Cut a cluster into the fewest windows: each begins at the first segment not yet read and takes all that fit.
+def _is_wall_between(reached: int, start: int, walls: Walls) -> bool:
+    at = bisect_left(walls, Wall(reached, 0))
+    return at < len(walls) and walls[at].stop <= start
 
-    The first segment needs some window, and none that has it covers more than the one that starts with it.
+
+def _windows(
+    cluster: Sequence[Segment], longest: int, request_us: float, cell_us: float
+) -> Iterable[tuple[Segment, ...]]:
+    """Cut a cluster into the cheapest windows."""
+    reached = list(accumulate((segment.stop for segment in cluster), max))
+    if reached[-1] - cluster[0].start <= longest:
+        return [tuple(cluster)]  # no gap is wider than a request is worth
+    is_plain = all(segment.start == before for segment, before in zip(cluster[1:], reached, strict=False))
+    return fewest(cluster, longest) if is_plain else _cheapest(cluster, longest, request_us, cell_us)
+
+
+def fewest(cluster: Sequence[Segment], longest: int) -> Iterator[tuple[Segment, ...]]:
+    """The fewest windows: each begins at the first segment not yet read and takes all that fit.
+
+    The first segment needs some window, and none that has it covers more than the one that starts with it.  A segment
+    that is longer than a window may be has one of its own.
     """
     left = deque(cluster)
     while left:
-        limit = left[0].start + longest
-        within = []
+        first = left.popleft()
+        limit = max(first.start + longest, first.stop)
+        within = [first]
         while left and left[0].start < limit:
             within.append(left.popleft())
         yield tuple(segment for segment in within if segment.stop <= limit)
         left.extendleft(segment for segment in reversed(within) if segment.stop > limit)
+
+
+def _cheapest(
+    cluster: Sequence[Segment], longest: int, request_us: float, cell_us: float
+) -> list[tuple[Segment, ...]]:
+    """The windows that take the least time together, by dynamic programming over the segments in their order.
+
+    Some best way cuts them in that order: where a window held A and C and the next B between them, the one that reaches
+    further could take the other's segment at no cost.  ``cost[k]`` is the least for the first k segments.
+    """
+    starts = np.array([segment.start for segment in cluster])
+    stops = np.array([segment.stop for segment in cluster])
+    first_near = np.searchsorted(starts, starts - longest, side="right")
+    cost = np.zeros(len(cluster) + 1)
+    cut = np.zeros(len(cluster) + 1, np.intp)
+    # A loop over segments, vectorised over the windows that may end with each: a window depends on those before it.
+    for end in range(1, len(cluster) + 1):
+        near = first_near[end - 1]
+        spans = np.maximum.accumulate(stops[near:end][::-1])[::-1] - starts[near:end]
+        total = cost[near:end] + request_us + cell_us * spans
+        total[spans > longest] = np.inf
+        best = int(total.argmin())
+        cost[end], cut[end] = total[best], near + best
+    windows, end = [], len(cluster)
+    while end:
+        windows.append(tuple(cluster[cut[end] : end]))
+        end = int(cut[end])
+    return windows[::-1]
 
 
 def split(block: Block) -> tuple[Block, Block] | None:
@@ -156,50 +247,9 @@ def split(block: Block) -> tuple[Block, Block] | None:
     return block.part(segments[:cut]), block.part(segments[cut:])
 
 
-def settle(block: Block, parts: Sequence[tuple[Block, bool]], limits: Limits) -> tuple[Block, ...]:
-    """The requests to use from now on for ``block``, after its ``parts`` were tried (True: the device refused it).
-
-    Neighbours that were refused become one request, so that a missing range costs one refusal a reading.  Neighbours
-    that were answered are put together again where no gap is between them, once: a block that is refused as a whole
-    though all its parts are answered is left in parts.
-    """
-    if len(parts) == 1:
-        still_refused = block.refused and parts[0][1]
-        return (block,) if block.refused == still_refused else (replace(block, refused=False),)
-    longest, _ = limits.of_table(block.table)
-    join_answered = not block.settled and any(refused for _, refused in parts)
-    settled: list[Block] = []
-    for refused, run in groupby(parts, key=lambda row: row[1]):
-        # A refused part of several segments was not tried to the end: nothing is known of each of them.
-        group = [replace(part, refused=refused and len(part.segments) == 1, settled=True) for part, _ in run]
-        settled += _joined(group, longest) if join_answered and not refused else group
-    return join_refused(settled, limits)
-
-
-def join_refused(blocks: Sequence[Block], limits: Limits) -> tuple[Block, ...]:
-    """Neighbouring blocks that are refused as one request each, as far as the limits allow."""
-    joined: list[Block] = []
-    for block in blocks:
-        last = joined[-1] if joined else block
-        beside = (last.table, last.base - last.start) == (block.table, block.base - block.start)
-        longest, _ = limits.of_table(block.table)
-        if joined and last.refused and block.refused and beside and _span(last, block) <= longest:
-            joined[-1] = replace(last, segments=last.segments + block.segments)
-        else:
-            joined.append(block)
-    return tuple(joined)
-
-
-def _joined(parts: Sequence[Block], longest: int) -> list[Block]:
-    """Neighbours without a gap between them put together, as far as ``longest`` allows."""
-    joined = [parts[0]]
-    for part in parts[1:]:
-        if _span(joined[-1], part) <= longest and part.start <= joined[-1].stop:
-            joined[-1] = replace(joined[-1], segments=joined[-1].segments + part.segments)
-        else:
-            joined.append(part)
-    return joined
-
-
-def _span(first: Block, second: Block) -> int:
-    return max(first.stop, second.stop) - first.start
+def fitting(block: Block, known: Known) -> list[Block]:
+    """The block in requests as short as the device was found to want them meanwhile."""
+    longest = known.limits.get(block.table, block.count)
+    if block.count <= longest:
+        return [block]
+    return [block.part(window) for window in fewest(block.segments, longest)]

@@ -185,7 +185,10 @@ class ModbusSection(Section):
     timeout: Annotated[int, _duration_from("10ms", "1h")] = _MODBUS.timeout_us
     max_registers: int = Field(_MODBUS.max_registers, ge=1, le=125, description="a whole number from 1 to 125")
     max_bits: int = Field(_MODBUS.max_bits, ge=1, le=2000, description="a whole number from 1 to 2000")
-    max_gap: int = Field(_MODBUS.max_gap, ge=0, le=124, description="a whole number of registers from 0 to 124")
+    max_gap: int | None = Field(
+        _MODBUS.max_gap, ge=0, le=124, description="a whole number of registers from 0 to 124"
+    )
+    one_by_one: bool = Field(_MODBUS.one_by_one, description="true or false")
 
 
 class OpcUaSection(Section):

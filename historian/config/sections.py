@@ -301,5 +301,5 @@ def _modbus_source(name: str, section: schema.ModbusSection) -> ModbusSource:
     host, port = parse_modbus_url(section.url)
     return ModbusSource(
         name, section.url, host, port, section.unit, section.timeout,
-        section.max_registers, section.max_bits, section.max_gap,
+        section.max_registers, section.max_bits, section.max_gap, section.one_by_one,
     )  # fmt: skip

@@ -82,7 +82,10 @@ class RetentionSettings:
 
 @dataclass(frozen=True, slots=True)
 class ModbusSource:
-    """One Modbus device.  ``host`` and ``port`` of a TCP connection, ``unit`` 0 to 255."""
+    """One Modbus device.  ``host`` and ``port`` of a TCP connection, ``unit`` 0 to 255.
+
+    ``max_gap`` is None where the planner decides by itself.  ``one_by_one``: each value in a request of its own.
+    """
 
     name: str
     url: str
@@ -92,7 +95,8 @@ class ModbusSource:
     timeout_us: int = 1_000_000
     max_registers: int = 125
     max_bits: int = 2000
-    max_gap: int = 16
+    max_gap: int | None = None
+    one_by_one: bool = False
 
 
 TimestampChoice: TypeAlias = Literal["source", "server", "arrival"]

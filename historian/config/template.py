@@ -53,7 +53,8 @@ url = "tcp://127.0.0.1:5020"   # the device's host and port; without a port 502
 # timeout = "1s"               # wait this long for an answer
 # max_registers = 125          # registers in one request, 1 to 125; less for devices that take less
 # max_bits = 2000              # coils or discrete inputs in one request, 1 to 2000
-# max_gap = 16                 # read over at most so many unused registers, rather than send another request
+# max_gap = 16                 # an example: read over at most so many unused registers; without it as many as pay
+# one_by_one = false           # true: each value in a request of its own
 
 [sources.mixer]
 protocol = "opcua"

@@ -54,7 +54,8 @@ class Commit:
     """One atomic write: all of it or nothing is in the store.
 
     ``stored`` are samples that are final.  ``current`` replaces what the store knew of each group, by group number.
-    ``health`` replaces the figures of a source or of the process, by name, as JSON-ready mappings.
+    ``health`` replaces the figures of a source or of the process, by name, as JSON-ready mappings.  ``notes`` replace
+    what is kept for a source's driver, by source and key.
     """
 
     time_us: int
@@ -63,3 +64,4 @@ class Commit:
     quarantined: Sequence[QuarantinedSample] = ()
     events: Sequence[AuditEvent] = ()
     health: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    notes: Mapping[tuple[str, str], str] = field(default_factory=dict)

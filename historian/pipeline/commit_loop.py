@@ -203,6 +203,7 @@ def merged(earlier: Commit | None, later: Commit) -> Commit:
         current={**earlier.current, **later.current},
         quarantined=(*earlier.quarantined, *later.quarantined),
         events=(*earlier.events, *later.events),
+        notes={**earlier.notes, **later.notes},
     )
 
 

@@ -27,11 +27,12 @@ class Pending:
     quarantined: list[QuarantinedSample]
     events: list[AuditEvent]
     touched: set[int]
+    notes: dict[tuple[str, str], str]
 
     @classmethod
     def nothing(cls) -> Pending:
         """Nothing waits."""
-        return cls([], [], [], set())
+        return cls([], [], [], set(), {})
 
 
 class Pipeline:
@@ -91,6 +92,10 @@ class Pipeline:
         """Something for the audit."""
         self._pending.events.append(AuditEvent(self._clock.wall_us(), WHO, kind, object_, new=text))
 
+    def remember(self, source: str, key: str, note: str) -> None:
+        """Something that a source's driver wants to know again after a restart."""
+        self._pending.notes[source, key] = note
+
     # -- the way to the store ------------------------------------------------------------------------------------
 
     def take(self, health: Mapping[str, Mapping[str, object]]) -> Commit:
@@ -103,6 +108,7 @@ class Pipeline:
             quarantined=tuple(pending.quarantined),
             events=tuple(pending.events),
             health=health,
+            notes=pending.notes,
         )
 
     def take_types(self) -> dict[int, ValueType]:

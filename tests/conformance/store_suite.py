@@ -360,6 +360,13 @@ class StoreConformance(ABC):
         assert reader.health() == {"process": {"pid": 2}, "source/a": {"state": "connected", "last_good_us": None}}
         assert reader.snapshot().health == reader.health()
 
+    def test_notes_of_sources_are_replaced_by_source_and_key(self, store, reader):
+        assert reader.source_notes() == {}
+        store.commit(Commit(T0, notes={("a", "cost"): "1", ("a", "limits"): "2", ("b", "cost"): "3"}))
+        store.commit(Commit(T0, notes={("a", "cost"): "4"}))
+        assert reader.source_notes() == {("a", "cost"): "4", ("a", "limits"): "2", ("b", "cost"): "3"}
+        assert store.source_notes() == reader.source_notes()
+
     def test_events_and_refused_samples_are_kept(self, store, reader):
         event = AuditEvent(T0, "historian", "clock step", "clock", "0", "-5 s", "seen")
         refused = QuarantinedSample(1, T0 + 10**12, "5.5", GOOD, "in the future", T0)

@@ -1,4 +1,4 @@
-"""What the Modbus driver does beyond the common suite: times, exception answers, holes, limits of the device."""
+"""What the Modbus driver does beyond the common suite: times, exception answers, values that no request can carry."""
 
 from __future__ import annotations
 
@@ -6,65 +6,23 @@ import asyncio
 import math
 import socket
 import threading
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import pytest
 
 from collectors.modbus import driver as modbus_driver
-from collectors.modbus.driver import PROBES_PER_READING, READINGS_BETWEEN_PROBES, ModbusDriver
+from collectors.modbus.cost import Cost
+from collectors.modbus.driver import ModbusDriver
+from collectors.modbus.known import Known
 from collectors.modbus.plan import Block, Limits, plan_blocks
 from conformance.collector_suite import eventually, group_of
-from conformance.scripted_device import Request, ScriptedDevice, scripted_device
+from conformance.counting_device import SOURCE, connected, counting, registers_from, tag
+from conformance.scripted_device import Request, scripted_device
 from historian.config.modbus_address import ModbusPoint
-from historian.config.settings import ModbusSource
 from historian.errors import SourceUnavailableError
-from historian.model.clock import Clock, SystemClock
-from historian.model.scan import ScanGroup
-from historian.model.status import GOOD, status_name
-from historian.model.tag import Tag
-
-SOURCE = ModbusSource("plant", "", "127.0.0.1", 0, unit=3, timeout_us=5_000_000)
-
-
-def tag(address: str, type_text: str = "") -> Tag:
-    return Tag(address, "plant", address, "fast", type_text=type_text)
-
-
-def registers_from(start: int, count: int) -> ScanGroup:
-    return group_of(*(tag(f"hr:{address}") for address in range(start, start + count)))
-
-
-@asynccontextmanager
-async def connected(
-    device: ScriptedDevice, clock: Clock | None = None, source: ModbusSource = SOURCE
-) -> AsyncIterator[ModbusDriver]:
-    driver = ModbusDriver(replace(source, port=device.port), clock or SystemClock())
-    await driver.connect()
-    try:
-        yield driver
-    finally:
-        await driver.close()
-
-
-def counting(request: Request) -> Iterable[bytes]:
-    """Each register holds its own address, each bit is set where its address is odd."""
-    cells = range(request.address, request.address + request.count)
-    if request.function >= 3:
-        return [request.registers(*cells)]
-    packed = sum((cell & 1) << place for place, cell in enumerate(cells)).to_bytes(-(-request.count // 8), "little")
-    return [request.answer(bytes([request.function, len(packed)]) + packed)]
-
-
-def without(missing: set[int], code: int = 2) -> Callable[[Request], Iterable[bytes]]:
-    """Like ``counting``, but with holes."""
-
-    def script(request: Request) -> Iterable[bytes]:
-        cells = range(request.address, request.address + request.count)
-        return counting(request) if missing.isdisjoint(cells) else [request.exception(code)]
-
-    return script
+from historian.model.clock import SystemClock
+from historian.model.status import status_name
 
 
 class TickingClock:
@@ -170,84 +128,6 @@ async def test_a_busy_device_is_not_taken_apart() -> None:
         assert plan.requests == 1
 
 
-async def test_a_missing_register_costs_its_neighbours_nothing() -> None:
-    group = registers_from(0, 100)
-    async with scripted_device(without({37})) as device, connected(device) as driver:
-        plan = await driver.plan(group)
-        first = await driver.read(group, plan)
-        device.requests.clear()
-        second = await driver.read(group, plan)
-        assert [(each.address, each.count) for each in device.requests] == [(0, 37), (37, 1), (38, 62)]
-        assert plan.requests == 3
-        for reading in (first, second):
-            assert [lane for lane in range(100) if reading.status[lane] != GOOD] == [37]
-            assert all(reading.value[lane] == lane for lane in range(100) if lane != 37)
-        assert (await driver.plan(group)).requests == 1  # what was found out is forgotten with the connection
-
-
-async def test_unused_registers_that_the_device_lacks() -> None:
-    group = group_of(*(tag(f"hr:{address}") for address in (0, 1, 2, 8, 9, 10)))
-    async with scripted_device(without({5})) as device, connected(device) as driver:
-        plan = await driver.plan(group)
-        for _ in range(2):
-            reading = await driver.read(group, plan)
-            assert reading.value.tolist() == [0, 1, 2, 8, 9, 10]
-        assert [(each.address, each.count) for each in device.requests[-2:]] == [(0, 3), (8, 3)]
-
-
-async def test_missing_bits_in_the_middle_of_a_byte() -> None:
-    group = group_of(*(tag(f"coil:{address}") for address in range(40)))
-    async with scripted_device(without({13})) as device, connected(device) as driver:
-        plan = await driver.plan(group)
-        for _ in range(2):
-            reading = await driver.read(group, plan)
-            assert [lane for lane in range(40) if reading.status[lane] != GOOD] == [13]
-            assert all(reading.value[lane] == lane % 2 for lane in range(40) if lane != 13)
-
-
-async def test_a_missing_range_is_found_out_over_several_readings_and_then_costs_one_request() -> None:
-    group = registers_from(0, 120)
-    missing = set(range(20, 100))
-    async with scripted_device(without(missing)) as device, connected(device) as driver:
-        plan = await driver.plan(group)
-        for _ in range(20):
-            before, planned = len(device.requests), plan.requests
-            reading = await driver.read(group, plan)
-            assert len(device.requests) - before <= planned + PROBES_PER_READING
-        good = [lane for lane in range(120) if reading.status[lane] == GOOD]
-        assert good == [lane for lane in range(120) if lane not in missing]
-        assert plan.requests <= 6  # one for the range, a few for what was found good in different readings
-
-
-async def test_a_refused_range_that_comes_back_in_part() -> None:
-    group = registers_from(0, 10)
-    async with scripted_device(without(set(range(10)))) as device, connected(device) as driver:
-        plan = await driver.plan(group)
-        await driver.read(group, plan)
-        assert plan.requests == 1
-        device.script = without({4})
-        for _ in range(READINGS_BETWEEN_PROBES - 1):
-            reading = await driver.read(group, plan)
-        assert [lane for lane in range(10) if reading.status[lane] != GOOD] == [4]
-
-
-async def test_a_device_that_answers_fewer_registers_than_it_may() -> None:
-    """Exception 3 for more than 32 registers: everything is read from the first reading on, in requests that pass."""
-
-    def script(request: Request) -> Iterable[bytes]:
-        return [request.exception(3)] if request.count > 32 else counting(request)
-
-    group = registers_from(0, 250)
-    async with scripted_device(script) as device, connected(device) as driver:
-        plan = await driver.plan(group)
-        for _ in range(3):
-            device.requests.clear()
-            reading = await driver.read(group, plan)
-            assert reading.value.tolist() == list(range(250))
-        assert len(device.requests) == plan.requests
-        assert all(each.count <= 32 for each in device.requests)
-
-
 async def test_a_text_that_is_longer_than_a_request() -> None:
     source = replace(SOURCE, max_registers=10)
     group = group_of(tag("hr:0", "string:40"), tag("hr:3"))
@@ -291,9 +171,11 @@ async def test_a_host_that_is_no_name(host: str) -> None:
 async def test_other_sources_have_their_turns_while_points_are_planned(monkeypatch: pytest.MonkeyPatch) -> None:
     turned = threading.Event()
 
-    def plan_when_another_had_its_turn(points: Sequence[ModbusPoint], limits: Limits) -> tuple[Block, ...]:
+    def plan_when_another_had_its_turn(
+        points: Sequence[ModbusPoint], limits: Limits, cost: Cost, known: Known
+    ) -> tuple[Block, ...]:
         assert turned.wait(10)
-        return plan_blocks(points, limits)
+        return plan_blocks(points, limits, cost, known)
 
     monkeypatch.setattr(modbus_driver, "plan_blocks", plan_when_another_had_its_turn)
     planning = asyncio.create_task(ModbusDriver(SOURCE, SystemClock()).plan(registers_from(0, 250)))

@@ -1,0 +1,97 @@
+"""The part of ``historian check`` about requests: how many a scan takes, how long, and what does not fit its rate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from typing import Final
+
+from collectors.memory import ShortMemory
+from collectors.modbus.forecast import Forecast, forecast
+from historian.config.duration import format_duration
+from historian.config.settings import Configuration, ModbusSource
+from historian.errors import Fault
+
+HEADER: Final = ("source", "scan class", "requests", "registers", "a scan takes", "of its rate", "with")
+
+NAMED: Final = 5
+"""So many tags are named; the rest are counted."""
+
+Notes = dict[tuple[str, str], str]
+
+
+def forecasts(configuration: Configuration, notes: Notes) -> list[Forecast]:
+    """What the scans of all Modbus sources take; ``notes`` are those of earlier runs, by source and key."""
+    found: list[Forecast] = []
+    for name, groups in groupby(configuration.groups(), key=lambda group: group.source):
+        source = configuration.sources[name]
+        if isinstance(source, ModbusSource):
+            mine = {key: note for (of, key), note in notes.items() if of == name}
+            found += forecast(source, list(groups), ShortMemory(mine))
+    return found
+
+
+def rows(found: Iterable[Forecast]) -> Iterator[tuple[str, ...]]:
+    """A line for each scan group."""
+    for each in found:
+        yield (
+            each.source.name, each.group.scan_class, f"{each.requests:,}", f"{each.registers:,.6g}",
+            time_text(each.time_us), f"{100 * each.share:.3g} %", _cost(each),
+        )  # fmt: skip
+
+
+def misfits(configuration: Configuration, found: Sequence[Forecast]) -> list[Fault]:
+    """What cannot be read at its rate: a group that takes too long by itself, and connections with too many."""
+    faults = [_too_long(configuration, each) for each in found if each.share > 1]
+    refused = {id(each) for each in found if each.share > 1}
+    by_connection = sorted((each for each in found if id(each) not in refused), key=lambda each: each.source.url)
+    for url, members in groupby(by_connection, key=lambda each: each.source.url):
+        together = list(members)
+        if sum(each.share for each in together) > 1:
+            faults.append(_too_many(configuration, url, together))
+    return faults
+
+
+def _too_long(configuration: Configuration, each: Forecast) -> Fault:
+    rate = format_duration(each.group.rate_us)
+    return Fault(
+        f"{configuration.path} sources.{each.source.name}",
+        f"{_count(each.requests, 'request')} a scan of the scan class {each.group.scan_class}, which take"
+        f" {time_text(each.time_us)} with {_cost(each)}, for {_tags([each])}",
+        f"at most {rate}, its rate",
+        "read some of these tags at a slower rate, or put them side by side in the device",
+    )
+
+
+def _too_many(configuration: Configuration, url: str, together: Sequence[Forecast]) -> Fault:
+    names = ", ".join(f"{each.source.name} {each.group.scan_class} {100 * each.share:.3g} %" for each in together)
+    total = sum(each.share for each in together)
+    return Fault(
+        f"{configuration.path} sources.{together[0].source.name}",
+        f"scans that take {100 * total:.3g} % of the time of {url} together ({names}), for {_tags(together)}",
+        "at most 100 %",
+        "read some of these tags at a slower rate, or put them side by side in the device",
+    )
+
+
+def _tags(together: Sequence[Forecast]) -> str:
+    names = [tag.name for each in together for tag in each.group.tags]
+    more = len(names) - NAMED
+    return ", ".join(names[:NAMED]) + (f" and {more:,} more tags" if more > 0 else "")
+
+
+def _cost(each: Forecast) -> str:
+    how = "measured" if each.cost.measured else "assumed"
+    return f"{time_text(each.cost.request_us)} a request, {time_text(each.cost.register_us)} a register ({how})"
+
+
+def time_text(time_us: float) -> str:
+    """``2.4 ms``: three digits, in the unit that suits."""
+    for unit, size in (("s", 1e6), ("ms", 1e3)):
+        if time_us >= size:
+            return f"{time_us / size:.3g} {unit}"
+    return f"{time_us:.3g} us"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -24,6 +24,8 @@ STEPS: Final = (
     "edit: committed",
     "remove: rows written",
     "remove: committed",
+    "join: rows written",
+    "join: committed",
     "flush: intent recorded",
     "flush: file written",
     "flush: file synced",

@@ -13,12 +13,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Self
 
 import numpy as np
 
 from historian.config.settings import CompactionSettings, RetentionSettings, StoreSettings
-from historian.errors import HistorianError, StoreForeignError, StoreGoneError, StoreNotFoundError, UsageError
+from historian.errors import StoreForeignError, StoreGoneError, StoreNotFoundError, UsageError
 from historian.model.commit import AuditEvent, Commit
 from historian.model.samples import Samples
 from historian.model.status import GOOD
@@ -46,6 +46,7 @@ from storage.database import Access, connect_reader, connect_writer, explained, 
 from storage.edits import Cause
 from storage.files import ArchiveFolder, sync_folder
 from storage.flush import Flusher, FlushReport
+from storage.flush_schedule import FlushSchedule
 from storage.import_chunk import ChunkWriter, ImportNotes, ImportProgress, Outcome, read_progress
 from storage.insert import Hook, Inserter, InsertMode, InsertReport
 from storage.intents import Intents
@@ -55,10 +56,6 @@ from storage.retention import RetentionReport
 from storage.set_aside import SetAside, Surgeon
 from storage.statistics import StoreStatistics
 from storage.upkeep import Upkeep
-
-RETRY_US: Final = 10_000_000
-"""A flush that failed is due again only so much later, by the time of the commits: trying costs a file's worth of
-work."""
 
 
 class Store:
@@ -74,12 +71,12 @@ class Store:
         self._flush_turn = threading.Lock()
         archive = ArchiveFolder(folder / names.ARCHIVE)
         self._intents = Intents(connection, self._database, archive, self._turn)
-        self._flusher = Flusher(connection, self._database, archive, self._turn, self._intents)
+        flusher = Flusher(connection, self._database, archive, self._turn, self._intents)
+        self._schedule = FlushSchedule(flusher, settings)
         self._upkeep = Upkeep(connection, self._database, self._turn, self._intents)
         self._access = Access(folder, connection, self._turn)
         self._identity = _identity(self._database)
         self._recovered = False
-        self._retry_us: int | None = None
         self._last_tag_id = 0
 
     @classmethod
@@ -229,33 +226,13 @@ class Store:
             )
 
     def flush(self, *, force: bool = False) -> FlushReport | None:
-        """Move the buffer to the archive when it is due (or ``force``); None when there was nothing to do.
+        """Move the buffer to the archive when it is due (or ``force``); None when there was nothing to move.
 
-        Commits go on meanwhile in other threads.  Raises StoreFullError; the samples stay in the buffer.
+        While it is not due, many small batches of it are joined.  Commits go on meanwhile in other threads.  Raises
+        StoreFullError; the samples stay in the buffer.
         """
         with self._flush_turn:
-            if not force and not self._is_due():
-                return None
-            self._refuse_gone()
-            try:
-                report = self._flusher.flush()
-            except HistorianError:
-                self._retry_us = self._last_commit_us() + RETRY_US
-                raise
-            self._retry_us = None
-        return report if report.files or report.tags_written else None
-
-    def _is_due(self) -> bool:
-        with self._turn, explained(self._database, "read the state of the buffer"):
-            waiting = buffer.state(self._connection)
-            now_us = self._last_commit_us()
-        if waiting.oldest_us is None or (self._retry_us is not None and now_us < self._retry_us):
-            return False
-        return waiting.rows >= self._settings.flush_rows or now_us - waiting.oldest_us >= self._settings.flush_us
-
-    def _last_commit_us(self) -> int:
-        with self._turn:
-            return state.read(self._connection).last_commit_us or 0
+            return self._schedule.run(self._refuse_gone, force=force)
 
     def insert(
         self, samples: Samples, *, mode: InsertMode | str, who: str, why: str, time_us: int | None = None,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from conformance.store_data import SECOND, T0, good, make_current, make_samples, make_tags
 from historian.model.commit import Commit
-from storage import steps
+from storage import buffer_join, steps
 from storage.store import Store
 
 DIED = 77
@@ -55,7 +55,21 @@ def collect(folder: Path) -> None:
     os._exit(0)
 
 
-SCENARIOS: dict[str, Callable[[Path], None]] = {"collect": collect}
+def join(folder: Path) -> None:
+    """Four commits; the batches of each two are joined, then those and the last flushed."""
+    buffer_join.JOIN_BATCHES = 2
+    store = open_store(folder)
+    for second in range(1, 5):
+        commit(store, second)
+        store.flush()
+        say("joined" if second % 2 == 0 else "not joined")
+    commit(store, 5)
+    store.flush(force=True)
+    say("flush")
+    os._exit(0)
+
+
+SCENARIOS: dict[str, Callable[[Path], None]] = {"collect": collect, "join": join}
 
 
 def die_at(step: str, after: int) -> None:

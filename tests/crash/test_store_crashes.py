@@ -74,13 +74,36 @@ CRASHES = [
     Crash("tags file: folder synced", 1, 2, TWO),
 ]
 
+JOINED = (
+    *START,
+    "commit 1",
+    "not joined",
+    "commit 2",
+    "joined",
+    "commit 3",
+    "not joined",
+    "commit 4",
+    "joined",
+    "commit 5",
+)
+
+JOINS = [
+    Crash("join: rows written", 0, 2, JOINED[:5]),
+    Crash("join: committed", 0, 2, JOINED[:5]),
+    Crash("join: rows written", 1, 4, JOINED[:9]),
+    Crash("join: committed", 1, 4, JOINED[:9]),
+    Crash("flush: file renamed", 0, 5, JOINED),
+    Crash("flush: catalogue written", 0, 5, JOINED),
+    Crash("flush: committed", 0, 5, JOINED),
+]
+
 RECOVERIES = [Crash(step, 0, 3, ("tags",)) for step in ("recover: rows written", "recover: committed")]
 
 
-def run(folder: Path, step: str, after: int) -> tuple[int, tuple[str, ...]]:
+def run(folder: Path, step: str, after: int, scenario: str = "collect") -> tuple[int, tuple[str, ...]]:
     """Exit code and acknowledgements of a process that runs the scenario."""
     done = subprocess.run(
-        [sys.executable, SCRIPT, "collect", folder, step, str(after)],
+        [sys.executable, SCRIPT, scenario, folder, step, str(after)],
         capture_output=True, text=True, check=False, timeout=50, env=environment(),
     )  # fmt: skip
     assert done.stderr == ""
@@ -132,6 +155,17 @@ def test_crash(crash, store_path):
     check_afterwards(store_path, crash.commits)
 
 
+def test_joining_without_a_crash(store_path):
+    assert run(store_path, "none", 0, "join") == (0, (*JOINED, "flush"))
+    check_afterwards(store_path, 5)
+
+
+@pytest.mark.parametrize("crash", JOINS, ids=str)
+def test_crash_while_joining(crash, store_path):
+    assert run(store_path, crash.step, crash.after, "join") == (77, crash.acknowledged)
+    check_afterwards(store_path, crash.commits)
+
+
 @pytest.mark.parametrize("crash", RECOVERIES, ids=str)
 def test_crash_while_recovering(crash, store_path):
     """The second run dies in the recovery of the first; the third finishes it."""
@@ -154,4 +188,4 @@ def test_a_crash_before_the_tables_are_there_is_no_store_yet(store_path):
 
 def test_every_step_has_a_line():
     elsewhere = {step for step in steps.STEPS if step.startswith(ELSEWHERE)}
-    assert {crash.step for crash in [*CRASHES, *RECOVERIES]} | elsewhere == set(steps.STEPS)
+    assert {crash.step for crash in [*CRASHES, *JOINS, *RECOVERIES]} | elsewhere == set(steps.STEPS)

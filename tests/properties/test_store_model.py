@@ -18,7 +18,7 @@ from conformance.store_data import SECOND, T0, Row, make_current, make_samples, 
 from conformance.store_suite import newest_rows, stored_rows
 from historian.model.commit import Commit, CurrentSamples
 from historian.model.status import BAD_SHUTDOWN, GOOD, SUBSTITUTED
-from storage import steps
+from storage import buffer_join, steps
 from storage.reader import StoreReader
 from storage.store import Store
 from support.examples import examples
@@ -41,7 +41,7 @@ history = st.lists(st.tuples(st.integers(1, TAGS), st.integers(0, 40), values), 
 
 CAUSE = {"who": "test", "why": "as a test"}
 
-flush_steps = st.sampled_from([step for step in steps.STEPS if step.startswith("flush: ")])
+flush_steps = st.sampled_from([step for step in steps.STEPS if step.startswith(("flush: ", "join: "))])
 
 
 class CrashError(BaseException):
@@ -79,6 +79,7 @@ class StoreMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.path = Path(tempfile.mkdtemp(prefix="store-model-")) / "store"
+        self.join_batches, buffer_join.JOIN_BATCHES = buffer_join.JOIN_BATCHES, 2
         self.stored: list[Row] = []
         self.edited: dict[tuple[int, int], Row | None] = {}
         self.held: dict[int, list[Row]] = {}
@@ -232,7 +233,7 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(step=flush_steps)
     def crash_while_flushing(self, step: str) -> None:
         with stopped_at(step), contextlib.suppress(CrashError):
-            self.store.flush(force=True)
+            self.store.flush(force=step.startswith("flush: "))
         self.crash()
 
     @rule()
@@ -298,6 +299,7 @@ class StoreMachine(RuleBasedStateMachine):
             self.reader.close()
             self.store.close()
         shutil.rmtree(self.path.parent)
+        buffer_join.JOIN_BATCHES = self.join_batches
 
 
 TestStoreModel = StoreMachine.TestCase

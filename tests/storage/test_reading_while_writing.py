@@ -14,7 +14,7 @@ from conformance.store_suite import stored_rows
 from historian.config.settings import StoreSettings
 from historian.model.commit import Commit
 from historian.model.samples import Samples
-from storage import steps
+from storage import buffer_join, steps
 from storage.reader import StoreReader
 from storage.store import Store
 
@@ -29,8 +29,11 @@ def store(store_path):
         yield store
 
 
-def test_hammering_readers_see_every_sample_once(store, store_path):
+@pytest.mark.parametrize("joins", [False, True], ids=["flushes", "joins between flushes"])
+def test_hammering_readers_see_every_sample_once(store, store_path, monkeypatch, joins):
     """Commits, flushes and three readers as fast as they can; sample n is stored by commit n + 1, held before."""
+    monkeypatch.setattr(buffer_join, "JOIN_BATCHES", 3)
+    store._schedule._settings = StoreSettings(store_path)  # nothing is due by itself
     done = threading.Event()
     acknowledged = [0]
 
@@ -48,6 +51,8 @@ def test_hammering_readers_see_every_sample_once(store, store_path):
     def flush() -> int:
         flushed = 0
         while not done.is_set():
+            for _ in range(10 * joins):
+                store.flush()
             flushed += store.flush(force=True) is not None
         return flushed
 

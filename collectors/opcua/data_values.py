@@ -170,7 +170,8 @@ def _fill(
 def _fill_numbers(values: DataValues, numbers: NDArray[Any], rows: IndexArray, kind: int) -> None:
     if kind == _BOOLEAN:
         numbers = numbers != 0
-    value: FloatArray = numbers.astype(np.float64)
+    with np.errstate(invalid="ignore"):  # a signalling NaN is one too
+        value: FloatArray = numbers.astype(np.float64)
     values.value[rows] = value
     if kind in _WIDE:
         # A loop over the whole numbers that a double may round, which are few.

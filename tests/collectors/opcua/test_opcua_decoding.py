@@ -13,7 +13,7 @@ import pytest
 from asyncua import ua
 from asyncua.common.utils import Buffer
 from asyncua.ua.ua_binary import struct_from_binary, struct_to_binary, variant_from_binary, variant_to_binary
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from collectors.opcua.data_values import NO_VALUE, NOT_STORABLE, DataValues, Decoder
@@ -132,6 +132,7 @@ def check(answers: list[bytes], decoder: Decoder, lead: int = 0) -> None:
         assert_same(found, row, decoded(answer))
 
 
+@example([b"\x01\x0a\x00\x00\x81\x7f"], 0)  # a signalling NaN
 @given(st.lists(data_values(), max_size=8), st.sampled_from([0, 4]))
 def test_any_mixture_is_decoded_as_by_the_library(answers: list[bytes], lead: int) -> None:
     decoder = Decoder()

@@ -16,6 +16,7 @@ from historian.errors import UnusableValueError
 from historian.model.samples import BoolArray, FloatArray, IndexArray, Int64Array, UInt32Array
 from historian.model.status import INTERPOLATED
 from historian.retrieval.questions.lookup import every_tag, rows_from
+from historian.retrieval.questions.ragged import laid_out, starts_of
 from historian.retrieval.series import Series
 
 MOST_PIXELS: Final = 100_000
@@ -91,10 +92,8 @@ def _extremes(value: FloatArray, low: IndexArray, high: IndexArray) -> list[Inde
 def _extremes_together(value: FloatArray, low: IndexArray, high: IndexArray) -> list[IndexArray]:
     if not len(low):
         return []
-    counts = high - low
-    first = np.cumsum(counts) - counts
-    rows = np.arange(counts.sum()) + np.repeat(low - first, counts)
-    values, columns = value[rows], np.repeat(np.arange(len(low)), counts)
+    columns, rows = laid_out(low, high - low)
+    values, first = value[rows], starts_of(columns)
     return [
         rows[_first_of_each(values == extreme.reduceat(values, first)[columns], columns)]
         for extreme in (np.fmin, np.fmax)
@@ -104,9 +103,7 @@ def _extremes_together(value: FloatArray, low: IndexArray, high: IndexArray) -> 
 def _first_of_each(chosen: BoolArray, columns: IndexArray) -> IndexArray:
     """Where in each column ``chosen`` is first true."""
     places = np.flatnonzero(chosen)
-    of = columns[places]
-    is_first: BoolArray = np.append(True, of[1:] != of[:-1])[: len(of)]
-    return places[is_first]
+    return places[starts_of(columns[places])]
 
 
 def _outside(series: Series, start_us: int, end_us: int, cuts: IndexArray) -> tuple[IndexArray, IndexArray]:

@@ -1,6 +1,6 @@
 """What scans notice of a large compaction that runs beside them: lateness and missed scans, with and without it.
 
-``python3 run.py bench benchmarks/test_compaction_beside.py`` measures for some 40 s; as a test it runs once and briefly.
+``python3 run.py bench benchmarks/test_compaction_beside.py`` measures for 40 s; as a test it runs once and briefly.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Collector:
 
     store: Path
 
-    def wait_for(self, met) -> None:  # noqa: ANN001 - any test of the health figures
+    def wait_for(self, met) -> None:
         """Until the health figures are as wanted."""
         deadline = time.monotonic() + WAIT_S
         while True:
@@ -114,7 +114,8 @@ def lateness_ms(store: Path, start_us: int, end_us: int) -> tuple[NDArray[np.flo
     A sample's time is half-way between request and answer, so half of the reading is in it.
     """
     with historian.open(store) as link:
-        times = link.sql("select epoch_us(time) as t from samples where tag = 'L0' order by time").column("t").to_numpy()
+        found = link.sql("select epoch_us(time) as t from samples where tag = 'L0' order by time")
+    times = found.column("t").to_numpy()
     times = times[(times >= start_us) & (times < end_us)]
     missed = int(np.sum(np.diff(times // RATE_US) - 1))
     return (times % RATE_US) / 1000, missed

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from historian.model.samples import BoolArray, IndexArray, Int64Array
+from historian.retrieval.questions.lookup import rows_from
 from historian.retrieval.questions.state_runs import state_runs
 from historian.retrieval.series import Series
 
@@ -36,8 +37,10 @@ def state_changes(series: Series, start_us: int, end_us: int) -> StateChanges:
     has_former[runs.starts[:-1][np.diff(runs.starts) > 0]] = False
     to = np.flatnonzero(has_former & (runs.start_us >= start_us) & (runs.start_us < end_us))
     former = to - 1
+    # Of what was before the range only the sample next to it is at hand for certain: the run may be longer.
+    newest = np.maximum(rows_from(series, tag[to], np.full(len(to), start_us, np.int64)) - 1, 0)
+    is_early = runs.start_us[former] < start_us
+    since_us = np.where(is_early, series.time_us[newest], runs.start_us[former])
     # A Bad interval begins when the first Bad sample says so.
-    seen = runs.begins[former] | ((runs.state[former] < 0) & has_former[former])
-    return StateChanges(
-        tag[to], runs.start_us[to], runs.row[to], runs.row[former], (runs.end_us - runs.start_us)[former], seen
-    )
+    seen = ~is_early & (runs.begins[former] | ((runs.state[former] < 0) & has_former[former]))
+    return StateChanges(tag[to], runs.start_us[to], runs.row[to], runs.row[former], runs.start_us[to] - since_us, seen)

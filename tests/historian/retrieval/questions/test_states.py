@@ -122,6 +122,13 @@ def test_changes_to_and_from_bad_are_changes():
     assert found[2][1:3] == (1, 2)
 
 
+def test_of_a_state_from_before_the_range_only_the_sample_next_to_it_is_certain():
+    # Between the two samples before the range there may have been others, which are not at hand.
+    assert changes(Tag([(0, 0), (10, 1), (30, 1), (60, 0), (90, 1)], stepped=True), 50, 100) == [
+        (60, 1, 0, 30, False), (90, 0, 1, 30, True),
+    ]  # fmt: skip
+
+
 def test_changes_of_texts():
     assert changes(Tag([(0, "a"), (5, "a"), (10, "b")])) == [(10, "a", "b", 10, False)]
     assert changes(Tag([])) == []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from datetime import tzinfo
 from pathlib import Path
@@ -133,7 +133,7 @@ def _options(asked: dict[str, Any]) -> ImportOptions:
     time_format = asked["time_format"]
     return ImportOptions(
         form=asked["form"],
-        columns=_mapping(asked),
+        columns=mapping_of(asked),
         tag=asked["tag"],
         tag_prefix=asked["tag_prefix"],
         skip=asked["skip"],
@@ -147,7 +147,7 @@ def _options(asked: dict[str, Any]) -> ImportOptions:
     )
 
 
-def _mapping(asked: dict[str, Any]) -> dict[str, str]:
+def mapping_of(asked: Mapping[str, Any]) -> dict[str, str]:
     """The column of each role or tag that was named."""
     columns: dict[str, str] = {}
     for part in (part for text in asked["mapped"] for part in text.split(",")):

@@ -62,7 +62,7 @@ def replace_lists(lists: Sequence[TagList], texts: Mapping[Path, str], between: 
     Everything is on the disk beside the files first, so that little can go wrong after ``between``.  Raises UsageError
     when somebody changed a list meanwhile, HistorianError when the disk refuses; then all lists are as they were.
     """
-    contents = {each.path.resolve(): _content(each, texts[each.path]) for each in lists if each.path in texts}
+    contents = {each.path.resolve(): content_of(each, texts[each.path]) for each in lists if each.path in texts}
     temporary = {path: path.with_name(f".{path.name}.{os.getpid()}.tmp") for path in contents}
     try:
         before = {path: path.read_bytes() for path in contents}
@@ -85,7 +85,7 @@ def replace_lists(lists: Sequence[TagList], texts: Mapping[Path, str], between: 
     return result
 
 
-def _content(tag_list: TagList, text: str) -> bytes:
+def content_of(tag_list: TagList, text: str) -> bytes:
     """With the byte order mark that spreadsheets write, where there was one."""
     has_mark = tag_list.path.read_bytes().startswith(codecs.BOM_UTF8)
     return (codecs.BOM_UTF8 if has_mark else b"") + text.encode()

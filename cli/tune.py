@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from cli.options import TimeZone, config_option, find_store, read_range, store_option
-from historian.errors import UnusableValueError
+from historian.errors import UnusableValueError, UsageError
 
 if TYPE_CHECKING:
     from cli.tune_samples import SampleStore
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 MOST_SAMPLES: Final = 200_000
 FORMATS: Final = ("table", "csv", "json")
+LAST_US: Final = 253_402_300_799_000_000
+"""The year 9999: after every sample."""
 
 
 class MaxError(click.ParamType["tuple[float, bool]"]):
@@ -46,6 +48,20 @@ class MaxError(click.ParamType["tuple[float, bool]"]):
         return (number / 100, True) if value.endswith("%") else (number, False)
 
 
+def _duration(ctx: click.Context, param: click.Parameter, text: str | None) -> int | None:
+    from historian.config.duration import parse_duration  # noqa: PLC0415 - so that --help does not wait for it
+
+    if text is None:
+        return None
+    try:
+        duration_us = parse_duration(text)
+    except UnusableValueError as error:
+        raise click.BadParameter(str(error), ctx, param) from error
+    if not duration_us:
+        raise click.BadParameter("nothing is read in no time; such as 10m", ctx, param)
+    return duration_us
+
+
 @click.command()
 @click.argument("tags", nargs=-1, metavar="[TAG]...")
 @click.option("--max-error", type=MaxError(), help="The largest error allowed: 0.25 in units, or 0.1% of low..high.")
@@ -58,8 +74,25 @@ class MaxError(click.ParamType["tuple[float, bool]"]):
     "--max-samples", type=click.IntRange(min=1000), default=MOST_SAMPLES, show_default=True,
     help="The newest so many samples of each tag.",
 )  # fmt: skip
-@click.option("--as-raw", is_flag=True, help="Take stored samples as raw although the tag is compressed already.")
+@click.option("--as-raw", is_flag=True, help="Take stored samples as raw although the tag was compressed then.")
+@click.option(
+    "--probe", callback=_duration, metavar="DURATION",
+    help="Read the configured sources for so long instead, such as 10m; stores nothing.",
+)  # fmt: skip
+@click.option(
+    "--file", "files", type=click.Path(path_type=Path), multiple=True, metavar="FILE",
+    help="Take the samples of a CSV or Parquet file instead; may be given several times.",
+)  # fmt: skip
+@click.option("--map", "mapped", multiple=True, metavar="ROLE=COLUMN,...", help="Of --file, as in historian import.")
+@click.option("--time-column", metavar="COLUMN", help="As above.")
+@click.option("--group-column", metavar="COLUMN", help="As above.")
+@click.option("--tag", metavar="NAME", help="As above: the tag of all rows; {file} in it is the file's name.")
+@click.option("--time-format", metavar="FORMAT", help="As above.")
 @click.option("--candidates", is_flag=True, help="Show every deviation that was tried, not only the one proposed.")
+@click.option(
+    "--output", type=click.Path(path_type=Path), help="Write the tag list with the proposals, and nothing else changed."
+)
+@click.option("--plot", type=click.Path(path_type=Path), metavar="FOLDER", help="Draw error against size for each tag.")
 @click.option(
     "--format", "format_", type=click.Choice(FORMATS), default="table", show_default=True, help="How to write it."
 )
@@ -76,13 +109,28 @@ def tune(*, tags: tuple[str, ...], store_path: Path | None, config_path: Path, *
     \b
     historian tune
     historian tune 'TIC*' --max-error 0.1% --candidates
+    historian tune --probe 10m --output tuned.csv
     """
     wish = _wish(asked["max_error"], asked["target_ratio"])
-    span = read_range(asked["start"], asked["end"], asked["zone"])
+    start_us, end_us = read_range(asked["start"], asked["end"], asked["zone"])
+    span = start_us, end_us if asked["end"] is not None else LAST_US
+    _check(store_path, config_path, asked)
     with ExitStack() as stack:
         samples = stack.enter_context(_samples(tags, store_path, config_path, asked))
         found = list(_tuned(samples, wish, span, asked["max_samples"]))
-    _write(found, asked)
+    _write(found, config_path, asked)
+
+
+def _check(store_path: Path | None, config_path: Path, asked: dict[str, Any]) -> None:
+    """Refuse what cannot be done before anything takes long."""
+    froms = {"--store": store_path, "--probe": asked["probe"], "--file": asked["files"] or None}
+    given = [option for option, value in froms.items() if value is not None]
+    if len(given) > 1:
+        raise UsageError(f"cannot tune with both {given[0]} and {given[1]}: wanted one place to take the samples from")
+    if asked["output"] is not None:
+        from cli.tune_output import check_output  # noqa: PLC0415 - so that --help does not wait for it
+
+        check_output(asked["output"], config_path)
 
 
 def _wish(max_error: tuple[float, bool] | None, target_ratio: float | None) -> Wish:
@@ -99,8 +147,30 @@ def _samples(
     """Where the raw samples are."""
     from cli.tune_samples import SampleStore  # noqa: PLC0415 - so that --help does not wait for it
 
-    with SampleStore.open(find_store(store_path, config_path), config_path, tags, as_raw=asked["as_raw"]) as samples:
+    is_raw = asked["as_raw"] or bool(asked["files"]) or asked["probe"] is not None
+    with (
+        _folder(tags, store_path, config_path, asked) as folder,
+        SampleStore.open(folder, config_path, tags, as_raw=is_raw) as samples,
+    ):
         yield samples
+
+
+@contextmanager
+def _folder(tags: Sequence[str], store_path: Path | None, config_path: Path, asked: dict[str, Any]) -> Iterator[Path]:
+    """The store, or one that is made of a file or a probe and gone afterwards."""
+    # Imported here, so that nobody waits for what is not asked for.
+    if asked["files"]:
+        from cli.tune_file import imported  # noqa: PLC0415 - as above
+
+        with imported(asked["files"], asked, config_path) as folder:
+            yield folder
+    elif asked["probe"] is not None:
+        from cli.tune_probe import probed  # noqa: PLC0415 - as above
+
+        with probed(config_path, tags, asked["probe"]) as folder:
+            yield folder
+    else:
+        yield find_store(store_path, config_path)
 
 
 def _tuned(samples: SampleStore, wish: Wish, span: tuple[int | None, int], most: int) -> Iterator[Tuning]:
@@ -116,7 +186,7 @@ def _tuned(samples: SampleStore, wish: Wish, span: tuple[int | None, int], most:
             advance()
 
 
-def _write(found: Sequence[Tuning], asked: dict[str, Any]) -> None:
+def _write(found: Sequence[Tuning], config_path: Path, asked: dict[str, Any]) -> None:
     # Imported here, so that --help does not wait for them.
     from cli import tune_rows, tune_table  # noqa: PLC0415 - as above
 
@@ -127,3 +197,13 @@ def _write(found: Sequence[Tuning], asked: dict[str, Any]) -> None:
         click.echo(tune_rows.as_csv(ordered, candidates=asked["candidates"]), nl=False)
     else:
         click.echo(tune_table.as_text(ordered, tune_table.width(), candidates=asked["candidates"]))
+    if asked["plot"] is not None:
+        from cli.tune_picture import write_pictures  # noqa: PLC0415 - when it is asked for
+
+        count = sum(1 for _ in write_pictures(ordered, asked["plot"]))
+        click.echo(f"{count:,} picture{'' if count == 1 else 's'} in {asked['plot']}", err=True)
+    if asked["output"] is not None:
+        from cli.tune_output import write_lists  # noqa: PLC0415 - when it is asked for
+
+        for line in write_lists(ordered, asked["output"], config_path):
+            click.echo(line, err=True)

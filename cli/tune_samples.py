@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
 from historian.config.load import load_configuration
-from historian.importing.target import TagFinder
+from historian.importing.target import tag_of
 from historian.model.tag import Tag
 from historian.retrieval.history import LAST_US
 from historian.retrieval.tag_selection import select_tags
@@ -49,12 +49,13 @@ class SampleStore:
             known = reader.tags()
             names = sorted(known.column("tag").to_pylist())
             configured = load_configuration(config_path).tags if config_path.exists() else ()
-            finder = TagFinder(configured, known)
-            found = [finder.find(name) for name in (select_tags(wanted, names) if wanted else names)]
-            ids = {each.tag.name: each.tag_id for each in found if each is not None}
+            rows = {row["tag"]: row for row in known.to_pylist()}
+            mine = {tag.name: tag for tag in configured}
+            chosen = select_tags(wanted, names) if wanted else names
+            tags = tuple(_with_settings_of_now(tag_of(rows[name]), mine.get(name)) for name in chosen)
+            ids = {name: int(rows[name]["tag_id"]) for name in chosen}
             statistics = reader.statistics()
             extent = statistics.first_us or 0, (statistics.last_us or 0) + 1
-            tags = tuple(each.tag for each in found if each is not None)
             yield cls(reader, tags, ids, as_raw, RangeReader(), extent)
 
     def read(self, tag: Tag, span: Span, most: int) -> RawSeries | LeftAlone:
@@ -92,6 +93,11 @@ class SampleStore:
                 newest = slice(max(len(samples) - most, 0), None)
                 return RawSeries(samples.time_us[newest], samples.value[newest], samples.status[newest])
             back_us *= 4
+
+
+def _with_settings_of_now(stored: Tag, configured: Tag | None) -> Tag:
+    """The tag as it is configured, with the type that the store knows where the configuration leaves it open."""
+    return stored if configured is None else replace(configured, value_type=configured.value_type or stored.value_type)
 
 
 def _raw_ranges(versions: Sequence[dict[str, Any]], span: Span) -> list[Span]:
@@ -137,4 +143,4 @@ def _compressed(tag: Tag) -> str:
         if settings.deviation is not None
     ]
     what = f" ({', '.join(said)})" if said else ""
-    return f"compressed already{what}, so that what was left out cannot be tried (--as-raw: it was not)"
+    return f"compressed already{what}, and what was left out cannot be tried: --probe, or --as-raw"

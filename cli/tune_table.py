@@ -13,8 +13,8 @@ from historian.tuning.proposal import Tuning
 from historian.tuning.trial import Outcome
 
 PIPE_WIDTH: Final = 200
-MOST_LEFT: Final = 30
-"""So many tags that are left alone are named one by one."""
+MOST_NAMED: Final = 30
+"""So many tags with the same reason are named."""
 
 _UNITS: Final = ("B", "kB", "MB", "GB", "TB")
 _FIRST_TO_GO: Final = ("rms error", "ratio", "noise", "now", "1 h error")
@@ -100,38 +100,25 @@ def _table(rows: Sequence[Cells], columns: int) -> list[str]:
 
 def _staying(found: Sequence[Tuning], columns: int) -> str:
     names = [one.tag.name for one in found if one.left is None and one.chosen is None]
-    if not names:
-        return ""
-    return "\n".join(_wrapped(f"As good as they are: {', '.join(names)}", columns, "  "))
+    return "\n".join(_reason("As good as they are", names, columns)).removeprefix("  ") if names else ""
 
 
 def _left_alone(found: Sequence[Tuning], columns: int) -> str:
-    left = [one for one in found if one.left is not None]
-    if not left:
+    """The reasons, with the tags that each is of."""
+    names: dict[str, list[str]] = {}
+    for one in found:
+        if one.left is not None:
+            names.setdefault(one.left.why, []).append(one.tag.name)
+    if not names:
         return ""
-    names = _named(left)
-    longest = max(map(len, names))
-    lines = [
-        line
-        for name, why in names.items()
-        for line in _wrapped(f"  {name.ljust(longest)}  {why}", columns, " " * (longest + 4))
-    ]
+    lines = [line for why, tags in names.items() for line in _reason(why, tags, columns)]
     return "\n".join(["Left alone:", *lines])
 
 
-def _named(left: Sequence[Tuning]) -> dict[str, str]:
-    """Why each is left alone; where there are many, how many are for each kind of reason."""
-    whys = {one.tag.name: one.left.why for one in left if one.left is not None}
-    if len(whys) <= MOST_LEFT:
-        return whys
-    kinds: dict[str, list[str]] = {}
-    for one in left:
-        if one.left is not None:
-            kinds.setdefault(one.left.reason.value, []).append(one.tag.name)
-    return {
-        f"{len(names):,} tags": f"{kind}: {', '.join(names[:3])}{' ...' if len(names) > 3 else ''}"
-        for kind, names in kinds.items()
-    }
+def _reason(why: str, tags: Sequence[str], columns: int) -> Iterator[str]:
+    yield from _wrapped(f"  {why}:", columns, "    ")
+    more = f" and {len(tags) - MOST_NAMED:,} more" if len(tags) > MOST_NAMED else ""
+    yield from _wrapped(f"      {', '.join(tags[:MOST_NAMED])}{more}", columns, "      ")
 
 
 def _total(found: Sequence[Tuning]) -> str:
@@ -139,7 +126,8 @@ def _total(found: Sequence[Tuning]) -> str:
     now = sum(one.present.bytes_per_day for one in found if one.present is not None)
     saved = sum(one.saved_bytes_per_day for one in proposed)
     left = sum(one.left is not None for one in found)
-    counts = f"{len(proposed):,} of {len(found):,} tags change, {left:,} are left alone"
+    alone = "is" if left == 1 else "are"
+    counts = f"{len(proposed):,} of {len(found):,} tags change, {left:,} {alone} left alone"
     if not proposed:
         return counts
     return f"{counts}: {amount(now - saved)} a day instead of {amount(now)}"

@@ -20,7 +20,7 @@ NEARLY: Final = 1.1
 """A smaller deviation is taken when it keeps at most so many times the samples of the largest one allowed."""
 
 WORTH_IT: Final = 0.02
-"""A change that saves less than this part of the bytes is not proposed."""
+"""A change that saves less than this part of the bytes is not proposed, unless a person asked for a smaller error."""
 
 _LOSSLESS: Final = Settings(ExceptionSettings(), CompressionSettings())
 
@@ -66,7 +66,8 @@ def tune(tag: Tag, series: RawSeries, wish: Wish) -> Tuning:
     tried = [_settings(tag, deviation) for deviation in allowed.ladder(wish, step)]
     everything, present, *outcomes = try_settings(series, tag, [_LOSSLESS, Settings.of(tag), *tried])
     chosen, missed = _choose(outcomes, allowed, wish)
-    if chosen is not None and not _is_worth_it(present, chosen, wish):
+    errs_more = wish.max_error is not None and not allowed.allows(present.settings.bound)
+    if chosen is not None and not errs_more and chosen.bytes >= (1 - WORTH_IT) * present.bytes:
         chosen = None
     note = "; ".join(filter(None, (missed, allowed.note)))
     return Tuning(tag, len(series), None, known, everything, present, tuple(outcomes), chosen, note)
@@ -90,9 +91,3 @@ def _choose(outcomes: Sequence[Outcome], allowed: Limit, wish: Wish) -> tuple[Ou
         return [outcome for outcome in possible if outcome.kept <= NEARLY * fewest][-1], ""
     enough = [outcome for outcome in possible if outcome.ratio >= wish.target_ratio]
     return (enough[-1], "") if enough else (possible[0], f"does not come to a ratio of {wish.target_ratio:g}")
-
-
-def _is_worth_it(present: Outcome, chosen: Outcome, wish: Wish) -> bool:
-    """False when the settings of now do as well; a larger error than a person asked for is mended in any case."""
-    errs_more = present.errors.largest > (chosen.settings.comp_dev or 0.0) * (1 + 1e-9)
-    return (wish.max_error is not None and errs_more) or chosen.bytes < (1 - WORTH_IT) * present.bytes

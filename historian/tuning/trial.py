@@ -43,9 +43,9 @@ class Settings:
         return None if self.compression.deviation is None else self.compression.deviation.deviation
 
     @property
-    def is_lossless(self) -> bool:
-        """True where nothing is left out that a line between its neighbours does not give back exactly."""
-        return not self.exc_dev and not self.comp_dev
+    def bound(self) -> float:
+        """The error that these settings allow at most."""
+        return (self.exc_dev or 0.0) + (self.comp_dev or 0.0)
 
     @classmethod
     def of(cls, tag: Tag) -> Settings:

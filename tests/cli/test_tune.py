@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from contextlib import closing
 from dataclasses import replace
 
@@ -95,7 +96,7 @@ def test_table_by_what_would_be_saved(run):
     }
     assert proposed == sorted(saved, key=lambda tag: -saved[tag])
     assert "m3/h" in lines[1] + lines[2]
-    assert "XV101.OPEN  a step tag" in text
+    assert re.search(r"a step tag: .*:\n +XV101.OPEN$", text, re.MULTILINE)
     assert "2 of 5 tags change, 3 are left alone" in text
 
 
@@ -196,7 +197,7 @@ def test_many_left_alone_are_counted(store_path):
     tags = [replace(TAGS[4], name=f"XV{place}") for place in range(40)]
     make_raw_store(store_path, tags, {"XV0": series([0.0, 1.0])})
     text = CliRunner().invoke(tune, ["--store", str(store_path)]).stdout
-    assert "40 tags  step: XV0, XV1, XV10 ..." in text
+    assert re.search(r"XV0, XV1, XV10.* and 10 more$", text, re.MULTILINE | re.DOTALL)
 
 
 @pytest.mark.parametrize(

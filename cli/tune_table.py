@@ -61,7 +61,10 @@ def _candidates(tuning: Tuning, columns: int) -> str:
     floor = "noise" if known.noise.is_floor else "moves from sample to sample by"
     units = f" {tuning.tag.units}" if tuning.tag.units else ""
     head = f"{tuning.tag.name}: {floor} {number(known.noise.sigma)}{units}{grid}; {tuning.scanned:,} samples"
-    rows = [{"": ">" if outcome is tuning.chosen else "", **_figures(tuning, outcome)} for outcome in tuning.outcomes]
+    rows = [
+        {"": ">" if outcome is tuning.chosen else "", **_figures(tuning, outcome), "noise": "", "now": ""}
+        for outcome in tuning.outcomes
+    ]
     lines = [*_wrapped(head, columns, "  "), *_table(rows, columns)]
     return "\n".join([*lines, *(_wrapped(tuning.note, columns, "") if tuning.note else [])])
 

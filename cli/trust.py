@@ -8,7 +8,7 @@ import click
 
 from cli.columns import aligned
 from cli.options import config_option
-from historian.config.load import load_configuration
+from historian.config.load import load_sections
 
 
 @click.group()
@@ -28,7 +28,7 @@ def list_(config_path: Path) -> None:
     from collectors.opcua.certificates import CERTIFICATE, OWN, describe_certificate  # noqa: PLC0415 - as above
     from collectors.opcua.trust_list import Known, TrustList  # noqa: PLC0415 - as above
 
-    folder = load_configuration(config_path).pki
+    folder = load_sections(config_path).pki
     known = TrustList(folder).all()
     own = folder / OWN / CERTIFICATE
     if own.is_file():
@@ -53,7 +53,7 @@ def accept(fingerprint: str, config_path: Path) -> None:
     """Trust the server whose certificate has this FINGERPRINT; its first 8 digits suffice where they name one."""
     from collectors.opcua.trust_list import TrustList  # noqa: PLC0415 - as above
 
-    text = TrustList(load_configuration(config_path).pki).accept(fingerprint)
+    text = TrustList(load_sections(config_path).pki).accept(fingerprint)
     click.echo(f"trusted from now on: {text.subject}, fingerprint (SHA-256) {text.fingerprint}")
 
 
@@ -64,5 +64,5 @@ def remove(fingerprint: str, config_path: Path) -> None:
     """Trust it no more, and forget it; a running connection stays until it is lost."""
     from collectors.opcua.trust_list import TrustList  # noqa: PLC0415 - as above
 
-    text = TrustList(load_configuration(config_path).pki).remove(fingerprint)
+    text = TrustList(load_sections(config_path).pki).remove(fingerprint)
     click.echo(f"no longer trusted: {text.subject}, fingerprint (SHA-256) {text.fingerprint}")

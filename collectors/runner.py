@@ -116,17 +116,19 @@ class SourceRunner:
                 await self._scan(group)
 
     async def _complete_plans(self) -> None:
-        """Look again for points that the device did not know; returns when there are none or the connection is lost."""
+        """Look again for points that the device does not know (any more), until the connection is lost."""
         pause_us = LOOK_AGAIN_US
-        while not self._lost.is_set() and (groups := self._incomplete_groups()):
+        while not self._lost.is_set():
             await self._sleep_unless_lost(pause_us)
-            pause_us = min(2 * pause_us, LOOK_AGAIN_LIMIT_US)
+            groups = self._incomplete_groups()
+            pause_us = min(2 * pause_us, LOOK_AGAIN_LIMIT_US) if groups else LOOK_AGAIN_US
             async with self._turn:
-                if self._driver is not None and not self._lost.is_set():
+                if groups and self._driver is not None and not self._lost.is_set():
                     await self._plan_again(self._driver, groups)
 
     def _incomplete_groups(self) -> list[ScanGroup]:
-        return [group for group in self._groups if not self._plans[group.number].is_complete]
+        planned = [group for group in self._groups if group.number in self._plans]
+        return [group for group in planned if not self._plans[group.number].is_complete]
 
     async def _plan_again(self, driver: Driver, groups: Sequence[ScanGroup]) -> None:
         try:

@@ -2,5 +2,6 @@
 
 ``driver`` speaks for the package; beneath it ``connection`` (one session) over ``channel`` (asyncua's), ``nodes``
 (addresses to NodeIds), ``requests`` (reads cut to what the server takes), ``layout`` and ``data_values`` (bytes to
-columns), ``values`` (columns to a reading), ``types``, ``failures`` and ``credentials``.
+columns), ``values`` (columns to a reading), ``types`` and ``failures``.  ``session`` opens a connection with
+``credentials``, ``certificates``, ``security`` and ``trust_list``; ``browse`` and ``described`` make tag lists.
 """

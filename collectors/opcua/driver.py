@@ -8,26 +8,26 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import Final
 
 import numpy as np
 from asyncua import ua
 from asyncua.ua.attribute_ids import AttributeIds
 
 from collectors.driver import Reading, ReadPlan
-from collectors.opcua.connection import Connection, OperationLimits
-from collectors.opcua.credentials import read_credentials
+from collectors.opcua.connection import Connection
 from collectors.opcua.data_values import DataValues
-from collectors.opcua.failures import CONNECT, log, unavailable
+from collectors.opcua.failures import log
 from collectors.opcua.nodes import Address, NodeFinder, learn_server
 from collectors.opcua.requests import Batch, batch_of, read_values
+from collectors.opcua.session import open_session
 from collectors.opcua.types import value_types
-from collectors.opcua.values import TIMESTAMPS, Columns
-from historian.config.opcua_address import parse_opcua_address
+from collectors.opcua.values import TIMESTAMPS, Columns, UInt64Array, accepted_kinds
+from historian.config.opcua_address import BrowsePathAddress, parse_opcua_address
 from historian.config.settings import OpcUaSource
 from historian.errors import SourceUnavailableError
 from historian.model.clock import Clock
-from historian.model.samples import UInt32Array
+from historian.model.samples import BoolArray, UInt32Array
 from historian.model.scan import ScanGroup
 from historian.model.status import BAD_NO_COMMUNICATION, BAD_NODE_ID_UNKNOWN, GOOD
 from historian.model.tag import Tag, ValueType
@@ -38,10 +38,17 @@ SHOWN_MISSING: Final = 5
 
 @dataclass(slots=True)
 class OpcUaPlan:
-    """What to send for one group, and the lanes that have no node: ``missing`` uint32[n], Good where there is one."""
+    """What to send for one group, by lane.
+
+    ``missing`` uint32[n]: BadNodeIdUnknown where no node was found, else Good.  ``movable`` bool[n]: the node was
+    looked for, so that it may be found elsewhere when it is gone.  ``accepts`` uint64[n]: kinds of values that fit.
+    """
 
     batches: list[Batch]
     missing: UInt32Array
+    movable: BoolArray
+    accepts: UInt64Array
+    is_outdated: bool = False
 
     @property
     def requests(self) -> int:
@@ -51,14 +58,11 @@ class OpcUaPlan:
     @property
     def is_complete(self) -> bool:
         """False when a node was not found: a server that has just started may not have all of its nodes yet."""
-        return not self.missing.any()
+        return not (self.is_outdated or self.missing.any())
 
 
 class OpcUaDriver:
     """Implements :class:`collectors.driver.Driver`."""
-
-    _limits_of: ClassVar[dict[str, OperationLimits]] = {}
-    """By URL what servers took in this process: one that hangs up on a large request would else do so for ever."""
 
     def __init__(self, source: OpcUaSource, clock: Clock) -> None:
         self._source = source
@@ -66,26 +70,13 @@ class OpcUaDriver:
         self._connection: Connection | None = None
         self._finder: NodeFinder | None = None
         self._reported: set[str] = set()
+        self._unlike: set[str] = set()
 
     async def connect(self) -> None:
         """Open a session and learn the server's limits and namespaces, all within the source's time-out."""
         await self.close()
-        limits = self._limits_of.setdefault(self._source.url, OperationLimits())
-        # In a thread: a certificate may have to be made, and the disk may be slow.
-        credentials = await asyncio.to_thread(read_credentials, self._source)
-        connection = Connection(self._source, credentials, limits)
-        try:
-            async with asyncio.timeout(self._source.timeout_us / 1e6):
-                await connection.open()
-                self._compare_clocks(await learn_server(connection))
-        except TimeoutError as error:
-            await connection.close()
-            raise unavailable(self._source, CONNECT, error) from error
-        except BaseException:
-            # Cancellation too must not leave a socket or a task.
-            await connection.close()
-            raise
-        self._connection = connection
+        self._connection, now_us = await open_session(self._source)
+        self._compare_clocks(now_us)
 
     async def resolve(self, groups: Sequence[ScanGroup]) -> Mapping[str, ValueType]:
         """Types of tags that have none, from their nodes' values and DataTypes; nodes are looked for anew."""
@@ -93,34 +84,45 @@ class OpcUaDriver:
             await learn_server(self._connected())
         self._finder = NodeFinder(self._connected())
         tags = [tag for group in groups for tag in group.tags if tag.value_type is None]
-        nodes = await self._find(tags)
+        nodes = await self._finder_now().find(await self._addresses(tags))
         known = [(tag, node) for tag, node in zip(tags, nodes, strict=True) if isinstance(node, ua.NodeId)]
         types = await value_types(self._connected(), [node for _, node in known])
         return {tag.name: kind for (tag, _), kind in zip(known, types, strict=True) if kind is not None}
 
     async def plan(self, group: ScanGroup) -> ReadPlan:
         """Find the nodes and build the reads; a tag without a node is BadNodeIdUnknown until a later plan."""
-        nodes = await self._find(group.tags)
+        addresses = await self._addresses(group.tags)
+        nodes = await self._finder_now().find(addresses)
         self._report_missing(group.tags, nodes)
         missing = np.array([GOOD if isinstance(node, ua.NodeId) else BAD_NODE_ID_UNKNOWN for node in nodes], np.uint32)
         found = {lane: node for lane, node in enumerate(nodes) if isinstance(node, ua.NodeId)}
         timestamps = TIMESTAMPS[self._source.timestamps]
         # In a thread: 20,000 requests take 50 ms to build, and other sources' scans are due meanwhile.
         whole = await asyncio.to_thread(batch_of, list(found), list(found.values()), AttributeIds.Value, timestamps)
-        return OpcUaPlan(whole.cut(self._connected().limits.nodes_per_read), missing)
+        return OpcUaPlan(
+            whole.cut(self._connected().limits.nodes_per_read),
+            missing,
+            np.array([_is_looked_for(address) for address in addresses], np.bool_),
+            np.array([accepted_kinds(tag.value_type) for tag in group.tags], np.uint64),
+        )
 
-    async def read(self, group: ScanGroup, plan: ReadPlan) -> Reading:  # noqa: ARG002 - the plan holds all of it
+    async def read(self, group: ScanGroup, plan: ReadPlan) -> Reading:
         """Read every lane once; raises SourceUnavailableError when the connection or an answer is lost."""
         if not isinstance(plan, OpcUaPlan):
             raise TypeError(f"cannot read a plan of type {type(plan).__name__}, wanted one that this driver made")
         connection, clock = self._connected(), self._clock
-        columns = Columns(plan.missing, clock.wall_us(), self._source.timestamps, self._source.max_skew_us)
+        columns = Columns(
+            plan.missing, clock.wall_us(), self._source.timestamps, self._source.max_skew_us, plan.accepts
+        )
 
         def take(batch: Batch, values: DataValues) -> None:
             columns.fill(batch.lanes, values, clock.wall_us())
 
         plan.batches = await read_values(connection, plan.batches, take)
-        return columns.reading()
+        reading = columns.reading()
+        plan.is_outdated = bool((plan.movable & (reading.status == BAD_NODE_ID_UNKNOWN)).any())
+        self._report_unlike(group.tags, columns.unlike)
+        return reading
 
     async def close(self) -> None:
         """Let go of the session and the socket."""
@@ -134,10 +136,12 @@ class OpcUaDriver:
             raise SourceUnavailableError(text, BAD_NO_COMMUNICATION)
         return self._connection
 
-    async def _find(self, tags: Sequence[Tag]) -> list[ua.NodeId | str]:
-        finder = self._finder or NodeFinder(self._connected())
+    def _finder_now(self) -> NodeFinder:
+        return self._finder or NodeFinder(self._connected())
+
+    async def _addresses(self, tags: Sequence[Tag]) -> list[Address]:
         # In a thread: 20,000 browse paths take 400 ms to read, and other sources' scans are due meanwhile.
-        return await finder.find(await asyncio.to_thread(_addresses_of, tags))
+        return await asyncio.to_thread(_addresses_of, tags)
 
     def _report_missing(self, tags: Sequence[Tag], nodes: Sequence[ua.NodeId | str]) -> None:
         missing = [(tag, node) for tag, node in zip(tags, nodes, strict=True) if isinstance(node, str)]
@@ -148,11 +152,29 @@ class OpcUaDriver:
             more = f"; and {len(missing) - SHOWN_MISSING} more" if len(missing) > SHOWN_MISSING else ""
             log.warning("%s: no node for %d of %d tags: %s%s", self._source.name, len(missing), len(tags), shown, more)
 
+    def _report_unlike(self, tags: Sequence[Tag], unlike: Mapping[int, int]) -> None:
+        """Say once of each tag that its node has values of another kind than the tag list says."""
+        news = {tags[lane].name: (tags[lane], kind) for lane, kind in unlike.items()}
+        news = {name: each for name, each in news.items() if name not in self._unlike}
+        if news:
+            self._unlike.update(news)
+            shown = "; ".join(
+                f"{tag.name} ({tag.address}) is {tag.value_type} and the server sends {ua.VariantType(kind).name}"
+                for tag, kind in list(news.values())[:SHOWN_MISSING]
+            )
+            more = f"; and {len(news) - SHOWN_MISSING} more" if len(news) > SHOWN_MISSING else ""
+            log.warning("%s: values that do not fit their tags are not recorded: %s%s", self._source.name, shown, more)
+
     def _compare_clocks(self, server_us: int | None) -> None:
         ahead_us = 0 if server_us is None else server_us - self._clock.wall_us()
         if self._source.timestamps != "arrival" and abs(ahead_us) > self._source.max_skew_us:
             side = "ahead of" if ahead_us > 0 else "behind"
             log.warning("%s: its clock is %.3f s %s ours", self._source.name, abs(ahead_us) / 1e6, side)
+
+
+def _is_looked_for(address: Address) -> bool:
+    """Whether the address names a path or a namespace, and not a node alone."""
+    return isinstance(address, BrowsePathAddress) or address.namespace_uri is not None
 
 
 def _addresses_of(tags: Sequence[Tag]) -> list[Address]:

@@ -152,14 +152,19 @@ def _parameters(parents: Sequence[ua.NodeId]) -> ua.BrowseParameters:
     )
 
 
+def node_of(reference: ua.ReferenceDescription) -> ua.NodeId:
+    """The node that a reference leads to, without what only browsing has."""
+    target = reference.NodeId
+    return ua.NodeId(target.Identifier, target.NamespaceIndex, target.NodeIdType)
+
+
 def _by_name(references: Iterable[ua.ReferenceDescription]) -> Children:
     children: dict[str, list[tuple[int, ua.NodeId]]] = {}
     for reference in references:
-        target, name = reference.NodeId, reference.BrowseName
+        name = reference.BrowseName
         # A node of another server cannot be read through this one.
-        if not getattr(target, "ServerIndex", 0):
-            node = ua.NodeId(target.Identifier, target.NamespaceIndex, target.NodeIdType)
-            children.setdefault(name.Name, []).append((name.NamespaceIndex, node))
+        if not getattr(reference.NodeId, "ServerIndex", 0):
+            children.setdefault(name.Name, []).append((name.NamespaceIndex, node_of(reference)))
     return children
 
 

@@ -5,19 +5,30 @@ What becomes of each kind of Variant is in docs/explanation/opcua.md.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 from asyncua import ua
+from numpy.typing import NDArray
 
 from collectors.driver import Reading
 from collectors.opcua.data_values import NO_VALUE, NOT_STORABLE, DataValues
 from historian.config.settings import TimestampChoice
 from historian.model.samples import BoolArray, FloatArray, IndexArray, Int64Array, UInt32Array
 from historian.model.status import BAD_OUT_OF_RANGE, BAD_TYPE_MISMATCH, is_bad, status_code
+from historian.model.tag import ValueType
+
+UInt64Array: TypeAlias = NDArray[np.uint64]
 
 BAD_NO_VALUE: Final = status_code("BadNoValue")
 """The server says Good and sends no value."""
+
+ALL_KINDS: Final = 2**64 - 1
+_BOOLEAN: Final = 1 << 1
+_WHOLE: Final = sum(1 << kind for kind in (2, 3, 4, 5, 6, 7, 8, 9, 19))
+_FLOATS: Final = 1 << 10 | 1 << 11
+_TEXTS: Final = sum(1 << kind for kind in (12, 13, 14, 16, 20, 21))
+"""Built-in types by number (OPC 10000-6, 5.1.2), a bit each."""
 
 TIMESTAMPS: Final = {
     "source": ua.TimestampsToReturn.Both,
@@ -29,12 +40,25 @@ TIMESTAMPS: Final = {
 class Columns:
     """The reading of one group while its answers come in.
 
-    ``ahead`` counts the values whose time is more than ``max_skew_us`` after their arrival.
+    ``ahead`` counts the values whose time is more than ``max_skew_us`` after their arrival; ``unlike`` has by lane the
+    kind of those that do not fit their tag.
     """
 
-    def __init__(self, missing: UInt32Array, now_us: int, choice: TimestampChoice, max_skew_us: int) -> None:
-        """``missing`` uint32[n]: the status of lanes that no answer will fill.  ``now_us``: their time."""
+    def __init__(
+        self,
+        missing: UInt32Array,
+        now_us: int,
+        choice: TimestampChoice,
+        max_skew_us: int,
+        accepts: UInt64Array | None = None,
+    ) -> None:
+        """``missing`` uint32[n]: the status of lanes that no answer will fill.  ``now_us``: their time.
+
+        ``accepts`` uint64[n]: which kinds of values fit each lane, as :func:`accepted_kinds` has it; all without it.
+        """
         self.ahead = 0
+        self.unlike: dict[int, int] = {}
+        self._accepts = accepts
         self._choice = choice
         self._max_skew_us = max_skew_us
         self._time_us: Int64Array = np.full(len(missing), now_us, np.int64)
@@ -45,7 +69,9 @@ class Columns:
 
     def fill(self, lanes: IndexArray, values: DataValues, arrival_us: int) -> None:
         """Put in one answer: ``values`` of ``lanes`` (intp[m]), complete at ``arrival_us``."""
-        value, status, has_none = judged(values)
+        value, status, has_none = judged(values, None if self._accepts is None else self._accepts[lanes])
+        for row in np.flatnonzero((status == BAD_TYPE_MISMATCH) & (values.kind < NOT_STORABLE)).tolist():
+            self.unlike[int(lanes[row])] = int(values.kind[row])
         self._time_us[lanes] = self._times(values, arrival_us)
         self._value[lanes] = value
         self._status[lanes] = status
@@ -70,8 +96,30 @@ class Columns:
         return time_us
 
 
-def judged(values: DataValues) -> tuple[FloatArray, UInt32Array, BoolArray]:
-    """Values and statuses as they are recorded, and bool[n] what has no value then because it is Bad."""
+def accepted_kinds(value_type: ValueType | None) -> int:
+    """Which built-in types fit a tag of this type, as bits 1 << number; all where the server tells the type.
+
+    A number that may not be whole fits no tag of whole numbers, and a text no tag of numbers; how many bits they have
+    does not matter.
+    """
+    match value_type:
+        case None:
+            return ALL_KINDS
+        case ValueType.TEXT:
+            return _TEXTS
+        case ValueType.BOOL:
+            return _BOOLEAN
+        case ValueType.FLOAT32 | ValueType.FLOAT64:
+            return _BOOLEAN | _WHOLE | _FLOATS
+        case _:
+            return _BOOLEAN | _WHOLE
+
+
+def judged(values: DataValues, accepts: UInt64Array | None = None) -> tuple[FloatArray, UInt32Array, BoolArray]:
+    """Values and statuses as they are recorded, and bool[n] what has no value then because it is Bad.
+
+    ``accepts`` uint64[n]: which kinds fit, see :func:`accepted_kinds`.
+    """
     status = values.status.copy()
     good = ~is_bad(status)
     no_number = ~np.isfinite(values.value)
@@ -80,6 +128,9 @@ def judged(values: DataValues) -> tuple[FloatArray, UInt32Array, BoolArray]:
         status[no_number & good] = BAD_OUT_OF_RANGE
         status[(values.kind == NO_VALUE) & good] = BAD_NO_VALUE
         status[(values.kind == NOT_STORABLE) & good] = BAD_TYPE_MISMATCH
+    if accepts is not None:
+        fits = (accepts >> values.kind) & np.uint64(1) != 0
+        status[~fits & (values.kind != NO_VALUE) & good] = BAD_TYPE_MISMATCH
     bad = is_bad(status)
     value = values.value
     if bad.any():

@@ -15,6 +15,7 @@ from historian.config.nearest import did_you_mean, shown
 from historian.errors import ConfigurationError, Fault
 
 if TYPE_CHECKING:
+    from historian.config.sections import Sections
     from historian.config.settings import Configuration  # for the type checker only: it loads numpy
 
 
@@ -41,6 +42,20 @@ def load_configuration(path: Path, texts: Mapping[Path, str] | None = None) -> C
         path, sections.store, sections.scan_classes, sections.sources, tags,
         sections.limits.future, sections.limits.past, sections.compaction, sections.retention, sections.pki,
     )  # fmt: skip
+
+
+def load_sections(path: Path) -> Sections:
+    """What the file says but for the tags: for commands that come before there are any.
+
+    Raises ConfigurationError with every fault of the file.
+    """
+    from historian.config.faults import FaultList  # noqa: PLC0415 - as above
+    from historian.config.sections import read_sections  # noqa: PLC0415 - as above
+
+    faults = FaultList(str(path))
+    sections = read_sections(read_toml(path), faults)
+    faults.raise_if_any()
+    return sections
 
 
 def store_path(config_path: Path) -> Path:

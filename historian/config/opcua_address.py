@@ -153,3 +153,24 @@ def _hint(text: str) -> str:
     if re.fullmatch(r"Objects?/.+|[^=;]+/[^=;]+", text):
         return f"did you mean '/{re.sub('^Objects?/', '', text)}'?"
     return ""
+
+
+def format_opcua_address(address: NodeIdAddress | BrowsePathAddress) -> str:
+    """The text that :func:`parse_opcua_address` reads as ``address``."""
+    if isinstance(address, BrowsePathAddress):
+        return "".join(f"/{_step_text(step)}" for step in address.steps)
+    if address.namespace_uri is not None:
+        namespace = f"nsu={address.namespace_uri.replace('%', '%25').replace(';', '%3B')};"
+    else:
+        namespace = f"ns={address.namespace_index};" if address.namespace_index else ""
+    return f"{namespace}{address.identifier_type}={_identifier_text(address.identifier)}"
+
+
+def _step_text(step: BrowseName) -> str:
+    # Of the characters that may be escaped, those that mean something here.
+    escaped = re.sub(r"([/&:])", r"&\1", step.name)
+    return escaped if step.namespace_index is None else f"{step.namespace_index}:{escaped}"
+
+
+def _identifier_text(identifier: Identifier) -> str:
+    return base64.b64encode(identifier).decode("ascii") if isinstance(identifier, bytes) else str(identifier)

@@ -23,6 +23,12 @@ SECOND = 1_000_000
 
 
 @dataclass
+class Plan:
+    requests: int = 1
+    is_complete: bool = True
+
+
+@dataclass
 class Device:
     """What a driver finds: the test writes here what happens next."""
 
@@ -33,15 +39,10 @@ class Device:
     fault: Exception | None = None
     knows_all: bool = True
     plans: int = 0
+    plan_now: Plan | None = None
     connects: int = 0
     closes: int = 0
     open: int = 0
-
-
-@dataclass
-class Plan:
-    requests: int = 1
-    is_complete: bool = True
 
 
 class DeviceDriver:
@@ -61,7 +62,8 @@ class DeviceDriver:
 
     async def plan(self, group) -> Plan:
         self.device.plans += 1
-        return Plan(is_complete=self.device.knows_all)
+        self.device.plan_now = Plan(is_complete=self.device.knows_all)
+        return self.device.plan_now
 
     async def read(self, group, plan) -> Reading:
         clock = self.device.timer.clock
@@ -234,6 +236,17 @@ async def test_points_that_a_device_does_not_know_yet_are_looked_for_again_with_
     assert world.device.plans == 5
     assert world.device.connects == 1
     assert world.sink.statuses().count(GOOD) == 3675
+
+
+async def test_points_that_a_device_forgets_later_are_looked_for_again(world):
+    async with running(world, world.runner()):
+        await world.run(100)
+        assert world.device.plans == 1
+        world.device.plan_now.is_complete = False
+        await world.run(11)
+        assert world.device.plans == 2
+        await world.run(100)
+    assert world.device.plans == 2
 
 
 async def test_a_connection_that_is_lost_meanwhile_is_made_again(world):

@@ -19,6 +19,7 @@ from collectors.driver import Reading
 from collectors.opcua import connection
 from collectors.opcua.connection import Connection
 from collectors.opcua.driver import OpcUaDriver
+from collectors.opcua.session import forget_limits
 from collectors.opcua.values import BAD_NO_VALUE
 from conformance.collector_suite import SLACK_S, eventually, group_of
 from conformance.opcua_servers import OTHER, OTHER_URI, PLANT, PLANT_URI, USERS, AsyncuaServer, tag_at
@@ -54,7 +55,7 @@ async def connect(server: AsyncuaServer) -> AsyncIterator[Connect]:
         await drivers[-1].connect()
         return drivers[-1]
 
-    OpcUaDriver._limits_of.clear()
+    forget_limits()
     yield open_driver
     for driver in drivers:
         await driver.close()

@@ -14,6 +14,7 @@ from historian.config.opcua_address import (
     BrowseName,
     BrowsePathAddress,
     NodeIdAddress,
+    format_opcua_address,
     parse_opcua_address,
 )
 from historian.errors import UnusableValueError
@@ -124,6 +125,22 @@ def escaped(name: str) -> str:
 def test_an_escaped_path_reads_back(steps):
     text = "".join(f"/{'' if index is None else f'{index}:'}{escaped(name)}" for index, name in steps)
     assert parse_opcua_address(text) == BrowsePathAddress(tuple(BrowseName(*step) for step in steps))
+
+
+@given(st.lists(st.tuples(st.none() | st.integers(0, 65535), NAMES), min_size=1, max_size=4))
+def test_a_path_that_is_written_reads_back(steps):
+    path = BrowsePathAddress(tuple(BrowseName(*step) for step in steps))
+    assert parse_opcua_address(format_opcua_address(path)) == path
+
+
+@given(
+    st.none() | st.text("urn:plant;%/ é", min_size=1, max_size=12), st.integers(0, 65535),
+    st.tuples(st.just("i"), st.integers(0, 2**32 - 1)) | st.tuples(st.just("g"), st.uuids())
+    | st.tuples(st.just("b"), st.binary(min_size=1, max_size=20)) | st.tuples(st.just("s"), st.text(min_size=1)),
+)  # fmt: skip
+def test_a_node_that_is_written_reads_back(uri, index, identifier):
+    node = NodeIdAddress(None if uri else index, uri, *identifier)
+    assert parse_opcua_address(format_opcua_address(node)) == node
 
 
 @given(st.text(max_size=20))

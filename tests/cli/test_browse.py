@@ -59,7 +59,9 @@ def test_the_list_is_a_configuration_that_is_read(folder: Path, options: tuple[s
     assert temperature.description == "reactor temperature"
     read = historian("check", "--connect", folder=folder)
     assert read.returncode == 0, read.stderr
-    assert f"{len(tags)} values, 0 Bad" in read.stdout
+    assert f"read {len(tags)} of {len(tags)} tags" in read.stdout
+    assert "BadTypeMismatch" not in read.stdout
+    assert "BadNodeIdUnknown" not in read.stdout
 
 
 def test_a_url_is_enough_and_stdout_has_the_list_alone(tmp_path: Path, url: str) -> None:

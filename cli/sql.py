@@ -18,7 +18,6 @@ from historian.errors import UnusableValueError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import duckdb
     import pyarrow as pa
 
     from historian.retrieval.query import Answer
@@ -95,14 +94,16 @@ def sql(
         # Imported here, because checking the request first costs nothing.
         from cli.interruptible import run_interruptible  # noqa: PLC0415 - as above
         from historian.retrieval.connection import connect  # noqa: PLC0415 - as above
+        from historian.retrieval.functions.bind import Answered  # noqa: PLC0415 - as above
+        from historian.retrieval.query import ask  # noqa: PLC0415 - as above
 
-        snapshot = reader.snapshot()
-        connection = connect(snapshot, time_zone=str(zone))
+        answered = Answered(reader.snapshot(), str(zone))
+        connection = connect(answered.snapshot, time_zone=str(zone), answered=answered)
         try:
-            run_interruptible(connection, lambda: _answer(connection, text, write))
+            run_interruptible(connection, lambda: write(ask(connection, text, None, answered.read)))
         finally:
             connection.close()
-    _note_unknown_tags(text, snapshot.tags)
+    _note_unknown_tags(text, answered.snapshot.tags)
 
 
 def _query_text(query: str | None, query_file: Path | None) -> str:
@@ -137,13 +138,6 @@ def _format(format_: str | None, output: Path | None) -> str:
     if chosen in {"parquet", "arrow"} and output is None and sys.stdout.isatty():
         raise UsageError(f"cannot show {chosen} in a terminal; write it into a file: --output FILE.{chosen}")
     return chosen
-
-
-def _answer(connection: duckdb.DuckDBPyConnection, text: str, write: Callable[[Answer], None]) -> None:
-    # Imported here, because checking the request first costs nothing.
-    from historian.retrieval.query import ask  # noqa: PLC0415 - as above
-
-    write(ask(connection, text))
 
 
 def _answer_sandboxed(folder: Path, text: str, zone: str, limits: Limits, write: Callable[[Answer], None]) -> None:

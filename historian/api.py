@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from datetime import datetime, tzinfo
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
@@ -17,7 +18,7 @@ from typing import Self, TypeAlias
 import pyarrow as pa
 
 from historian.errors import StoreError, UnusableValueError
-from historian.retrieval.described import TagTexts, newest_of_each, select_rows, values_at
+from historian.retrieval.described import newest_of_each, select_rows, values_at
 from historian.retrieval.functions.reading import Readings
 from historian.retrieval.history import FIRST_US, LAST_US
 from historian.retrieval.kept import KeptConnection
@@ -43,8 +44,8 @@ class Historian:
         self._time_zone = time_zone
         self._zone = zone
         self._reading = RangeReader()
-        self._kept = KeptConnection(time_zone, Readings(time_zone, self._reading))
-        self._tag_texts: TagTexts | None = None
+        self._readings = Readings(time_zone, self._reading)
+        self._kept = KeptConnection(time_zone, self._readings)
         self._is_closed = False
 
     def sql(self, query: str, parameters: Parameters | None = None) -> pa.Table:
@@ -53,8 +54,9 @@ class Historian:
         Views: ``samples``, ``snapshot``, ``tags``, ``sources``, ``audit``.  Raises QueryError with DuckDB's message
         and the place when the SQL is wrong.
         """
-        with self._kept.lend(self._snapshot()) as connection:
-            return ask(connection, query, parameters).table()
+        found = self._snapshot()
+        with self._kept.lend(found) as connection:
+            return ask(connection, query, parameters, partial(self._readings.of, found)).table()
 
     def history(
         self,
@@ -70,7 +72,7 @@ class Historian:
         the wrong way round.
         """
         found = self._snapshot()
-        texts = self._texts(found)
+        texts = self._readings.tags(found)
         samples, rows = read_history(self._reading, found, texts, select_rows(tags, texts), self._range(start, end))
         return long_table(samples, rows, texts, self._reader.tag_versions, self._time_zone)
 
@@ -80,7 +82,7 @@ class Historian:
         The columns of the view ``snapshot``.
         """
         found = self._snapshot()
-        return newest_of_each(found, self._texts(found), self._time_zone, now_us())
+        return newest_of_each(found, self._readings.tags(found), self._time_zone, now_us())
 
     def value_at(self, tags: str | Sequence[str], time: Moment) -> pa.Table:
         """What was stored of each of ``tags``, names or patterns, last at or before an instant; a row a tag.
@@ -91,14 +93,8 @@ class Historian:
         """
         found = self._snapshot()
         at_us = self._instant(time, now_us())
-        texts = self._texts(found)
+        texts = self._readings.tags(found)
         return values_at(self._reading, found, texts, select_rows(tags, texts), at_us, time_zone=self._time_zone)
-
-    def _texts(self, snapshot: StoreSnapshot) -> TagTexts:
-        kept = self._tag_texts
-        if kept is None or kept.table is not snapshot.tags:
-            kept = self._tag_texts = TagTexts.of(snapshot.tags)
-        return kept
 
     def tags(self) -> pa.Table:
         """What is known of each tag now; by tag."""

@@ -7,19 +7,24 @@ halving.  Recent samples stand in front, and edits in the place of what they hid
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 import numpy as np
 
 from historian.model.samples import FloatArray, IndexArray, Int32Array, Samples
 from storage.arrays import numpy_of
+from storage.catalogue import ArchiveFile
 from storage.columns import times_us
-from storage.file_ranges import FileRanges, overlapping
+from storage.file_ranges import FileRanges, overlapping, share
 from storage.footers import Groups
 from storage.loose import Loose
 from storage.nearest import Nearest
 from storage.parts import Part, assemble
 from storage.pieces import Piece, Pieces
 from storage.reader import StoreSnapshot
+
+ROUGHLY: Final = 4
+"""So many times more samples than wanted may seem to be in files whose tags are not all alike."""
 
 
 class RangeReader:
@@ -53,6 +58,22 @@ class RangeReader:
         """The newest sample of each tag at or before an instant; fewer where there is none."""
         loose, ranges = Loose.of(snapshot, tag_id), self._files(snapshot)
         return assemble(Nearest(self._pieces, ranges, loose, tag_id, time_us + 1, before=True, not_bad=0).find())
+
+    def files(self, snapshot: StoreSnapshot, tag_id: Int32Array, start_us: int, end_us: int) -> tuple[ArchiveFile, ...]:
+        """The files that can have some, from the catalogue alone."""
+        wanted = overlapping(self._files(snapshot), tag_id, start_us, end_us)
+        return snapshot.files if wanted.all() else tuple(snapshot.files[place] for place in np.flatnonzero(wanted))
+
+    def is_quick(self, snapshot: StoreSnapshot, tag_id: Int32Array, start_us: int, end_us: int, samples: int) -> bool:
+        """True when there are at most about so many samples, and what is unpacked for them can be kept in memory."""
+        # The catalogue first: it spares looking into the footers of thousands of files, only to find too much in them.
+        if share(self._files(snapshot), tag_id, start_us, end_us).sum() > samples * ROUGHLY:
+            return False
+        chosen = self._groups(snapshot, tag_id, start_us, end_us)
+        if not self._pieces.fits(sum(int(groups.rows[numbers].sum()) for _, groups, numbers in chosen)):
+            return False
+        archived = sum(share(groups, tag_id, start_us, end_us)[numbers].sum() for _, groups, numbers in chosen)
+        return bool(archived + _count_recent(snapshot, tag_id, start_us, end_us).sum() <= samples)
 
     @property
     def bytes(self) -> int:
@@ -102,13 +123,17 @@ class RangeReader:
             first_us, last_us = groups.first_us[numbers], groups.last_us[numbers]
             inside = (np.minimum(last_us, end_us - 1) - np.maximum(first_us, start_us) + 1) / (last_us - first_us + 1)
             tags = groups.last_tag[numbers] - groups.first_tag[numbers] + 1
-            share = groups.rows[numbers] * inside / tags
-            np.add.at(changes, tag_id.searchsorted(groups.first_tag[numbers]), share)
-            np.add.at(changes, tag_id.searchsorted(groups.last_tag[numbers], side="right"), -share)
-        found = np.cumsum(changes)[:-1]
-        recent, times = numpy_of(snapshot.recent.column("tag_id"), np.int32), times_us(snapshot.recent)
-        mine = recent[np.isin(recent, tag_id) & (times >= start_us) & (times < end_us)]
-        return found + np.bincount(tag_id.searchsorted(mine), minlength=len(tag_id))
+            each = groups.rows[numbers] * inside / tags
+            np.add.at(changes, tag_id.searchsorted(groups.first_tag[numbers]), each)
+            np.add.at(changes, tag_id.searchsorted(groups.last_tag[numbers], side="right"), -each)
+        return np.cumsum(changes)[:-1] + _count_recent(snapshot, tag_id, start_us, end_us)
+
+
+def _count_recent(snapshot: StoreSnapshot, tag_id: Int32Array, start_us: int, end_us: int) -> IndexArray:
+    """intp[k]: how many samples of each tag in the range are in no file yet."""
+    recent, times = numpy_of(snapshot.recent.column("tag_id"), np.int32), times_us(snapshot.recent)
+    mine = recent[np.isin(recent, tag_id) & (times >= start_us) & (times < end_us)]
+    return np.bincount(tag_id.searchsorted(mine), minlength=len(tag_id))
 
 
 def _parts(piece: Piece, tag_id: Int32Array, start_us: int, end_us: int, loose: Loose | None = None) -> Iterator[Part]:

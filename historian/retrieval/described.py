@@ -6,7 +6,7 @@ columns are those of the views ``snapshot`` and ``samples`` (:mod:`historian.ret
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -26,6 +26,9 @@ from storage.reader import StoreSnapshot
 _LOW_WORD: Final = (1 << 64) - 1
 
 STATUS_FIELDS: Final = ("quality", "status", "status_code", "substituted")
+DESCRIBED: Final = ("value", "value_int", "value_text", *STATUS_FIELDS)
+
+_NO_KINDS: Final[tuple[UInt32Array, IndexArray]] = np.empty(0, np.uint32), np.empty(0, np.intp)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,26 +66,39 @@ class TagTexts:
             states_of(table.column("states")),
         )
 
+    def names_of(self, rows: IndexArray) -> pa.Array:
+        """The names of the tags at ``rows``, which come in runs: they are those of samples by tag."""
+        used, place = runs_of(rows)
+        return chosen_texts([self.names[row] for row in used.tolist()], place)
+
     def rows_of(self, tag_id: Int32Array) -> IndexArray:
         """Where each of ``tag_id`` stands."""
         rows: IndexArray = np.searchsorted(self.tag_id, tag_id)
         return rows
 
 
-def described(samples: Samples, rows: IndexArray, tags: TagTexts) -> dict[str, pa.Array]:
-    """``value``, ``value_int``, ``value_text`` and STATUS_FIELDS of ``samples``; ``rows`` are those of their tags."""
-    status = samples.status
-    kinds, place = _kinds_of(status)
+def described(
+    samples: Samples, rows: IndexArray, tags: TagTexts, wanted: Collection[str] = DESCRIBED
+) -> dict[str, pa.Array]:
+    """The columns ``wanted`` of ``samples``, all of DESCRIBED without it; ``rows`` are those of their tags."""
+    kinds, place = _kinds_of(samples.status) if {"quality", "status"} & {*wanted} else _NO_KINDS
     codes = kinds.tolist()
-    return {
-        "value": column(samples.value, pa.float64(), missing=np.isnan(samples.value)),
-        "value_int": _whole_numbers(samples, tags.is_whole[rows]),
-        "value_text": value_texts(samples, rows, tags.states),
-        "quality": chosen_texts([severity(code).label for code in codes], place),
-        "status": chosen_texts([status_name(code) for code in codes], place),
-        "status_code": column(status, pa.uint32()),
-        "substituted": column((status & SUBSTITUTED) == SUBSTITUTED, pa.bool_()),
+    makers: Mapping[str, Callable[[], pa.Array]] = {
+        "value": lambda: column(samples.value, pa.float64(), missing=np.isnan(samples.value)),
+        "value_int": lambda: _whole_numbers(samples, tags.is_whole[rows]),
+        "value_text": lambda: value_texts(samples, rows, tags.states),
+        "quality": lambda: chosen_texts([severity(code).label for code in codes], place),
+        "status": lambda: chosen_texts([status_name(code) for code in codes], place),
+        "status_code": lambda: column(samples.status, pa.uint32()),
+        "substituted": lambda: column((samples.status & SUBSTITUTED) == SUBSTITUTED, pa.bool_()),
     }
+    return {name: make() for name, make in makers.items() if name in wanted}
+
+
+def runs_of(rows: IndexArray) -> tuple[IndexArray, IndexArray]:
+    """The first row of each run of equal ones, and which of them each is."""
+    firsts = np.append(0, np.flatnonzero(np.diff(rows)) + 1)[: len(rows)]
+    return rows[firsts], np.repeat(np.arange(len(firsts)), np.diff(firsts, append=len(rows)))
 
 
 def _kinds_of(status: UInt32Array) -> tuple[UInt32Array, IndexArray]:

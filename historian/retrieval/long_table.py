@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from historian.model.samples import IndexArray, Int64Array, Samples
-from historian.retrieval.described import TagTexts, described
+from historian.retrieval.described import TagTexts, described, runs_of
 from historian.retrieval.history import LONG_SCHEMA
 from historian.retrieval.series_of import by_place
 from historian.retrieval.time_range import TimeRange
@@ -36,18 +36,11 @@ def read_history(
 
 def long_table(samples: Samples, rows: IndexArray, tags: TagTexts, versions_of: VersionsOf, time_zone: str) -> pa.Table:
     """``samples`` in long form, in their order; ``rows`` intp[n] are those of their tags in ``tags``."""
-    used, place = _used(rows)
     columns = described(samples, rows, tags)
-    columns["tag"] = chosen_texts([tags.names[row] for row in used.tolist()], place)
+    columns["tag"] = tags.names_of(rows)
     columns["time"] = column(samples.time_us, pa.timestamp("us", tz=time_zone))
-    columns["units"] = _units(samples.time_us, (used, place), tags, versions_of)
+    columns["units"] = _units(samples.time_us, runs_of(rows), tags, versions_of)
     return pa.table({name: columns[name] for name in LONG_SCHEMA.names})
-
-
-def _used(rows: IndexArray) -> tuple[IndexArray, IndexArray]:
-    """The different tags, and which of them each sample is of.  They come in runs."""
-    firsts = np.append(0, np.flatnonzero(np.diff(rows)) + 1)[: len(rows)]
-    return rows[firsts], np.repeat(np.arange(len(firsts)), np.diff(firsts, append=len(rows)))
 
 
 def _units(

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import duckdb
 import pyarrow as pa
 
 from historian.retrieval.query_errors import translated
 from historian.retrieval.statement import LINES_BEFORE, Statement, admit
+
+if TYPE_CHECKING:
+    from historian.retrieval.functions.reading import Reading
 
 BATCH_ROWS: Final = 100_000
 """Rows of a streamed batch: large enough that its overhead does not show, small enough for any machine's memory."""
@@ -42,16 +45,44 @@ class Answer:
         return pa.Table.from_batches(taken, self.schema).slice(0, rows), count > rows
 
 
-def ask(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Parameters | None = None) -> Answer:
+def ask(
+    connection: duckdb.DuckDBPyConnection,
+    sql: str,
+    parameters: Parameters | None = None,
+    read: Callable[[], Reading] | None = None,
+) -> Answer:
     """Run the one reading statement in ``sql`` with ``?`` or ``$name`` filled from ``parameters``.
 
-    Raises QueryError when it is none or wrong, and see :func:`historian.retrieval.query_errors.translated`.
+    With ``read``, which gives a reading of the same snapshot as the connection's views have, only what of ``samples``
+    the query can touch is looked at.  Raises QueryError when there is no statement or a wrong one, and see
+    :func:`historian.retrieval.query_errors.translated`.
     """
     statement = admit(connection, sql)
     damaged = partial(_damaged_file, connection)
     with translated(LINES_BEFORE, statement.text, damaged):
-        reader = _relation(connection, statement, parameters).to_arrow_reader(BATCH_ROWS)
+        relation = None if read is None else _narrow_relation(connection, statement, parameters, read)
+        if relation is None:  # whether it is true would be asked by counting its rows
+            relation = _relation(connection, statement, parameters)
+        reader = relation.to_arrow_reader(BATCH_ROWS)
     return Answer(reader.schema, _batches(reader, statement.text, damaged))
+
+
+def _narrow_relation(
+    connection: duckdb.DuckDBPyConnection,
+    statement: Statement,
+    parameters: Parameters | None,
+    read: Callable[[], Reading],
+) -> duckdb.DuckDBPyRelation | None:
+    if statement.wrapped.startswith("explain") or "samples" not in statement.wrapped.lower():
+        return None
+    # Imported here, because many commands ask of tags and health alone.
+    from historian.retrieval.narrowing.narrow import narrowed  # noqa: PLC0415 - as above
+
+    text = narrowed(connection, statement.wrapped, parameters, read())
+    try:
+        return connection.sql(text, params=parameters) if text else None
+    except (duckdb.BinderException, duckdb.CatalogException):
+        return None  # a mistake of the person's, which is told about the text as it was
 
 
 def _relation(

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from historian.errors import HistorianError, QueryError
 from historian.retrieval.connection import connect
+from historian.retrieval.functions.bind import Answered
 from historian.retrieval.query import ask
 from storage.reader import StoreReader
 
@@ -46,9 +47,10 @@ def _answer(request: dict[str, Any]) -> None:
         "threads": str(limits["processors"]),
     }
     with StoreReader.open(Path(request["store"])) as reader:
-        connection = connect(reader.snapshot(), time_zone=request["time_zone"], settings=settings)
+        answered = Answered(reader.snapshot(), request["time_zone"])
+        connection = connect(answered.snapshot, time_zone=answered.time_zone, settings=settings, answered=answered)
         _hold_to(limits["memory_bytes"], limits["spill_bytes"])
-        answer = ask(connection, request["sql"], request["parameters"])
+        answer = ask(connection, request["sql"], request["parameters"], answered.read)
         with pa.ipc.new_stream(sys.stdout.buffer, answer.schema) as stream:
             for batch in answer.batches:
                 stream.write_batch(batch)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 import duckdb
@@ -27,6 +28,11 @@ Register: TypeAlias = Callable[[duckdb.DuckDBPyConnection, str, pa.Table], None]
 
 WHOLE_TYPES: Final = ("int16", "uint16", "int32", "uint32", "int64", "uint64")
 """Types whose values are whole numbers, unless they are scaled."""
+
+SAMPLES_COLUMNS: Final = (
+    "tag", "time", "value", "value_int", "value_text", "quality", "status", "status_code", "substituted",
+)  # fmt: skip
+"""Of the view ``samples``."""
 
 _TIME: Final = pa.timestamp("us", tz="UTC")
 
@@ -88,6 +94,10 @@ _SAMPLES: Final = """
 select tag, time, value, {whole}, {text}, {status}
 from ({rows}) join _tag_numbers using (tag_id)"""
 
+_ONE_TAG: Final = """
+select tag, time, value, {whole}, value_text, {status}
+from (select *, {tag} as tag, {is_whole} as whole from ({rows}))"""
+
 _EDITED: Final = f"""
 select r.* from ({{rows}}) r anti join _edits e on r.tag_id = e.tag_id and r.time = e.time
 union all {_ROWS} _edits where kind <> 'remove'"""  # noqa: S608 - constants
@@ -117,6 +127,14 @@ select tag_id, tag,
        coalesce(value_type in {WHOLE_TYPES!r}, false) and coalesce(scale, 1) = 1 and coalesce("offset", 0) = 0 as whole,
        states
 from _tags"""  # noqa: S608 - constants
+
+
+@dataclass(frozen=True, slots=True)
+class OneTag:
+    """A tag by name; ``is_whole``: its values are whole numbers."""
+
+    name: str
+    is_whole: bool
 
 
 def create_views(connection: duckdb.DuckDBPyConnection, snapshot: StoreSnapshot, register: Register) -> None:
@@ -171,9 +189,17 @@ def _create_snapshot(connection: duckdb.DuckDBPyConnection, snapshot: StoreSnaps
     connection.execute(_SNAPSHOT.format(whole=_WHOLE, text=text, status=_STATUS_COLUMNS, judged=judged))
 
 
-def samples_select(snapshot: StoreSnapshot, where: str = "true") -> str:
-    """The query that is the view ``samples``, of the stored rows for which ``where`` holds."""
+def samples_select(snapshot: StoreSnapshot, where: str = "true", only: OneTag | None = None) -> str:
+    """The query that is the view ``samples``, of the stored rows for which ``where`` holds.
+
+    With ``only`` they are all of that one tag, which has no enumeration: nothing has to be looked up for each row, a
+    fifth of the time.
+    """
     rows = f"select * from ({_all_rows(snapshot)}) where {where}"  # noqa: S608 - our own conditions
+    if only is not None:
+        return _ONE_TAG.format(
+            whole=_WHOLE, status=_STATUS_COLUMNS, rows=rows, tag=literal(only.name), is_whole=only.is_whole
+        )
     return _SAMPLES.format(whole=_WHOLE, text=_text(snapshot), status=_STATUS_COLUMNS, rows=rows)
 
 
@@ -203,7 +229,12 @@ def _stored_rows(snapshot: StoreSnapshot) -> str:
 
 def _listed(paths: Iterable[str]) -> str:
     # A literal list and not a parameter: a view keeps its text, and not the values it was made with.
-    return "[" + ", ".join("'" + path.replace("'", "''") + "'" for path in paths) + "]"
+    return "[" + ", ".join(map(literal, paths)) + "]"
+
+
+def literal(text: str) -> str:
+    """``text`` as a literal of SQL."""
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _status_names() -> str:

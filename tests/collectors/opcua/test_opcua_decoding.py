@@ -28,9 +28,7 @@ TAIL = bytes(4)
 octets = st.binary(max_size=12)
 SCALAR_BYTES: dict[int, st.SearchStrategy[bytes]] = {
     kind: st.binary(min_size=size, max_size=size) for kind, size in NUMBER_BYTES.items()
-} | {
-    STRING: st.just(struct.pack("<i", -1)) | octets.map(lambda text: struct.pack("<i", len(text)) + text)
-}
+} | {STRING: st.just(struct.pack("<i", -1)) | octets.map(lambda text: struct.pack("<i", len(text)) + text)}
 """Any bytes that are a value of the type, also NaN, 255 as a truth and texts that are no UTF-8."""
 
 RARE = [
@@ -71,9 +69,7 @@ def decoded(answer: bytes) -> ua.DataValue:
     buffer = Buffer(answer)
     mask = buffer.read(1)[0]
     value = variant_from_binary(buffer) if mask & HAS_VALUE else ua.Variant()
-    rest = {
-        bit: struct.unpack(form, buffer.read(struct.calcsize(form)))[0] for bit, form in FIELDS if mask & bit
-    }
+    rest = {bit: struct.unpack(form, buffer.read(struct.calcsize(form)))[0] for bit, form in FIELDS if mask & bit}
     times = [ua.win_epoch_to_datetime(rest[bit]) if bit in rest else None for bit in (4, 8)]
     expected = ua.DataValue(value, ua.StatusCode(ua.UInt32(rest.get(2, 0))), *times)
     if not mask & PICOSECONDS:

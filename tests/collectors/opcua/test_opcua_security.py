@@ -277,9 +277,7 @@ def modest_server() -> Iterator[AsyncuaServer]:
     server.stop()
 
 
-@pytest.mark.parametrize(
-    ("policy", "mode"), [("Basic256Sha256", "SignAndEncrypt"), ("Aes256_Sha256_RsaPss", "Sign")]
-)
+@pytest.mark.parametrize(("policy", "mode"), [("Basic256Sha256", "SignAndEncrypt"), ("Aes256_Sha256_RsaPss", "Sign")])
 async def test_a_server_that_offers_less_is_refused_by_name(
     modest_server: AsyncuaServer, connect: Connect, policy: str, mode: str
 ) -> None:

@@ -153,7 +153,11 @@ def nothing_changes(places, tmp_path, monkeypatch):
 def contents(places) -> dict[Path, str]:
     """The files that matter; SQLite's own beside the database come and go with readers."""
     files = [path for path in Path(places["folder"]).rglob("*") if path.is_file()]
-    return {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in files if not path.name.endswith(("-shm", "-wal"))}
+    return {
+        path: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in files
+        if not path.name.endswith(("-shm", "-wal"))
+    }
 
 
 @pytest.mark.usefixtures("nothing_changes")

@@ -41,7 +41,7 @@ def while_value(series: Series, comparison: str, operand: Operand) -> Spans:
     microseconds.  Raises UnusableValueError for an unknown comparison or an operand that does not go with it.
     """
     operands = _checked(comparison, operand)
-    course = courses(series, series.stepped)
+    course = courses(series)
     if comparison in _EQUAL:
         none = np.zeros(len(series.value), np.bool_)
         holds: BoolArray = np.any([none, *(_equals(series, one) for one in operands)], axis=0)
@@ -89,7 +89,7 @@ def _equals(series: Series, one: float | str) -> BoolArray:
 
 def _ordered(series: Series, comparison: str, limit: float) -> Spans:
     compare = _ORDER[comparison]
-    course = courses(series, series.stepped)
+    course = courses(series)
     holds: BoolArray = compare(series.value, float(limit)) & course.usable
     # As with equality.
     same = (series.value == float(limit)) & course.usable

@@ -9,6 +9,7 @@ edge of two intervals, in the earlier: it was counted before.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -16,6 +17,7 @@ import numpy as np
 from historian.errors import UnusableValueError
 from historian.model.samples import EXACT_LIMIT, BoolArray, FloatArray, IndexArray, Int64Array
 from historian.model.status import BAD_NO_DATA, is_bad
+from historian.retrieval.questions.blocks import in_blocks
 from historian.retrieval.questions.measures import Measures, percent_good, status_by_time
 from historian.retrieval.questions.ragged import sums
 from historian.retrieval.questions.stretches import Stretches, cut_at
@@ -63,22 +65,16 @@ class Counted:
     rollovers: Int64Array
 
 
-def counter(
-    series: Series,
-    windows: Windows,
-    intervals: int,
-    rules: CounterRules | None = None,
-    *,
-    stepped: BoolArray | None = None,
-) -> Counted:
+def counter(series: Series, windows: Windows, intervals: int, rules: CounterRules | None = None) -> Counted:
     """The sum of increments in each of ``windows``, which are of a number of ``intervals``; of all tags in turn.
 
-    After a drop that is no rollover the counter was reset, and what it shows was counted since. ``stepped`` bool[k] in
-    the place of the series' own.
+    After a drop that is no rollover the counter was reset, and what it shows was counted since.
     """
-    steps = series.stepped if stepped is None else stepped
-    met = _increments(series, rules or CounterRules(), steps)
-    stretches = cut_at(series, windows, intervals, stepped=steps)
+    return in_blocks(series, windows, intervals, partial(_counted, rules=rules or CounterRules()))
+
+
+def _counted(series: Series, windows: Windows, intervals: int, *, rules: CounterRules) -> Counted:
+    met, stretches = _increments(series, rules), cut_at(series, windows, intervals)
     row, following = stretches.row, np.minimum(stretches.row + 1, len(series.time_us) - 1)
     arrives = stretches.end_us == series.time_us[following]
     share = stretches.length_us / np.maximum(series.time_us[following] - series.time_us[row], 1)
@@ -117,7 +113,7 @@ class _Increments:
     is_rollover: BoolArray
 
 
-def _increments(series: Series, rules: CounterRules, stepped: BoolArray) -> _Increments:
+def _increments(series: Series, rules: CounterRules) -> _Increments:
     usable = np.flatnonzero(~np.isnan(series.value) & ~is_bad(series.status))
     tag = np.searchsorted(series.starts, usable, side="right") - 1
     same = tag[1:] == tag[:-1]
@@ -127,7 +123,7 @@ def _increments(series: Series, rules: CounterRules, stepped: BoolArray) -> _Inc
     rolls = drops & _plausible(series, before, after, forwards, rules)
     resets = drops & ~rolls
     counted = np.where(rolls, forwards, np.where(resets, np.maximum(series.value[after], 0.0), change))
-    is_even = (before == after - 1) & ~stepped[tag] & ~resets
+    is_even = (before == after - 1) & ~series.stepped[tag] & ~resets
     # What happens up to ``after`` belongs to the stretch that ends there.
     place, count = after - 1, len(series.time_us)
     return _Increments(

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
 from historian.model.samples import FloatArray, UInt32Array
 from historian.model.status import BAD_NO_DATA, CALCULATED, GOOD, PARTIAL, UNCERTAIN_DATA_SUB_NORMAL
+from historian.retrieval.questions.blocks import in_blocks
 from historian.retrieval.questions.ragged import safe_ratio
-from historian.retrieval.questions.stretches import Stretches
+from historian.retrieval.questions.stretches import Stretches, cut_at
+from historian.retrieval.series import Series
+from historian.retrieval.windows import Windows
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +30,26 @@ class Measures:
     value: FloatArray
     status: UInt32Array
     percent_good: FloatArray
+
+
+def weigh(
+    series: Series,
+    windows: Windows,
+    intervals: int,
+    measure: Callable[[Stretches], T],
+    *,
+    uncertain_is_bad: bool = False,
+) -> T:
+    """What ``measure`` says of ``series`` in ``windows``, which are of a number of ``intervals``, in little memory.
+
+    ``measure`` is a question such as :func:`.time_weighted.time_average`: it takes stretches and gives Measures, or a
+    tuple or dataclass of them.
+    """
+
+    def ask(part: Series, part_windows: Windows, count: int) -> T:
+        return measure(cut_at(part, part_windows, count, uncertain_is_bad=uncertain_is_bad))
+
+    return in_blocks(series, windows, intervals, ask)
 
 
 def measured(value: FloatArray, stretches: Stretches) -> Measures:

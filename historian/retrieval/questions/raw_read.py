@@ -36,7 +36,7 @@ class RawRead:
 
     ``tag`` intp[r]; ``row`` intp[r]: the sample whose value it is, -1 for one on a line and for a bound that was not
     found; ``time_us`` int64[r]; ``value`` float64[r]; ``status`` uint32[r], for a bound that was not found
-    BadBoundNotFound. ``more`` bool[k]: of which tags the limit cut rows off.
+    BadBoundNotFound.  ``more`` bool[k]: of which tags the limit cut rows off.
     """
 
     tag: IndexArray
@@ -59,7 +59,7 @@ def raw_read(
     """The samples of each tag from ``start_us`` on up to but not including ``end_us``; backwards when it is the later.
 
     Without an end all that follow, without a start backwards all before the end, from that on.  At most ``max_rows`` a
-    tag, bounds among them; 0 is no limit. ``boundary``: "outside" begins with the sample at or before the start (in
+    tag, bounds among them; 0 is no limit.  ``boundary``: "outside" begins with the sample at or before the start (in
     the direction of reading) and ends with the one at or after the end; "interpolated" with the values at start and
     end; where nothing is known there, neither has a row.  With ``missing`` a bound outside that is not found has one.
 

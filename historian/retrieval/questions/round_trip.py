@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from historian.model.samples import FloatArray, IndexArray, Int64Array
+from historian.retrieval.questions.blocks import in_blocks
 from historian.retrieval.questions.lookup import every_tag, rows_from
 from historian.retrieval.questions.ragged import laid_out, reduced, safe_ratio, starts_of, sums
 from historian.retrieval.questions.state_runs import StateRuns, state_runs
@@ -52,6 +53,10 @@ def round_trip(series: Series, windows: Windows, intervals: int) -> RoundTrips:
     A round trip is the time between two entries into a state that follow each other.  One with a Bad interval in it is
     left out: an entry may have been missed.
     """
+    return in_blocks(series, windows, intervals, _in_windows)
+
+
+def _in_windows(series: Series, windows: Windows, intervals: int) -> RoundTrips:
     trips = _trips(state_runs(series), len(series))
     window, trip = _inside(trips, windows, len(series))
     answer = (window // len(windows)) * intervals + windows.row[window % len(windows)]

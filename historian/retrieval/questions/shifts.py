@@ -33,7 +33,7 @@ class Shift:
     """One row of a table of shifts.
 
     ``start_minute`` and ``end_minute`` are minutes of the day by local clocks, 0 to 1439; an end that is not later
-    than the start is on the next day. ``days`` are those it begins on, 0 for Monday to 6 for Sunday.
+    than the start is on the next day.  ``days`` are those it begins on, 0 for Monday to 6 for Sunday.
     """
 
     name: str

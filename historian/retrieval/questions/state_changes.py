@@ -17,7 +17,7 @@ class StateChanges:
     """``c`` changes by tag and time.
 
     ``tag`` intp[c]; ``time_us`` int64[c]; ``row``, ``from_row`` intp[c]: a sample of the new and of the former state,
-    Bad where no state was known. ``lasted_us`` int64[c]: how long the former had lasted; at least so long where
+    Bad where no state was known.  ``lasted_us`` int64[c]: how long the former had lasted; at least so long where
     ``was_seen_to_begin`` bool[c] is False, because it began after a Bad interval or before the samples at hand.
     """
 

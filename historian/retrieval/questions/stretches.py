@@ -76,17 +76,10 @@ class Stretches:
         )
 
 
-def cut_at(
-    series: Series,
-    windows: Windows,
-    intervals: int,
-    *,
-    stepped: BoolArray | None = None,
-    uncertain_is_bad: bool = False,
-) -> Stretches:
+def cut_at(series: Series, windows: Windows, intervals: int, *, uncertain_is_bad: bool = False) -> Stretches:
     """What ``series`` is known to be in each of ``windows``, which are of a number of ``intervals``.
 
-    ``stepped`` bool[k] in the place of the series' own.  With ``uncertain_is_bad`` a stretch that depends on an
+    With ``uncertain_is_bad`` a stretch that depends on an
     Uncertain sample, or is held before a Bad one, has no usable value.
     """
     window_tag, from_us = every_tag(series, windows.start_us)
@@ -94,7 +87,7 @@ def cut_at(
     first = np.maximum(rows_after(series, window_tag, from_us) - 1, series.starts[window_tag])
     window, row = laid_out(first, np.maximum(rows_from(series, window_tag, until_us) - first, 0))
     answer = (window_tag * intervals + np.tile(windows.row, len(series)))[window]
-    course = courses(series, series.stepped if stepped is None else stepped, uncertain_is_bad=uncertain_is_bad)
+    course = courses(series, uncertain_is_bad=uncertain_is_bad)
     start_us = np.maximum(series.time_us[row], from_us[window])
     end_us = np.minimum(course.end_us[row], until_us[window])
     whole = end_us > start_us
@@ -118,7 +111,7 @@ class Courses:
     sloped: BoolArray
 
 
-def courses(series: Series, stepped: BoolArray, *, uncertain_is_bad: bool = False) -> Courses:
+def courses(series: Series, *, uncertain_is_bad: bool = False) -> Courses:
     """The courses of all samples of ``series``."""
     end_us = np.append(series.time_us[1:], 0)
     filled = series.starts[1:] > series.starts[:-1]
@@ -126,7 +119,7 @@ def courses(series: Series, stepped: BoolArray, *, uncertain_is_bad: bool = Fals
     end_us[last] = series.known_us[filled]
     numbers = ~np.isnan(series.value)
     usable = numbers & ~is_bad(series.status)
-    sloped = np.repeat(~stepped, np.diff(series.starts)) & numbers
+    sloped = np.repeat(~series.stepped, np.diff(series.starts)) & numbers
     is_line = sloped & np.append(numbers[1:], False)
     is_line[last] = False
     if uncertain_is_bad:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from historian.model.samples import BoolArray, FloatArray, IndexArray, Int64Array
+from historian.retrieval.questions.blocks import in_blocks
 from historian.retrieval.questions.ragged import reduced, safe_ratio, starts_of, sums
 from historian.retrieval.questions.state_runs import state_runs
 from historian.retrieval.questions.stretches import cut_at
@@ -32,7 +33,7 @@ class TimeInState:
     ``answer`` intp[r]: the row of the answer, which are all intervals of the first tag, then of the second ...;
     ``row`` intp[r]: a sample in that state, -1 for the time in which the state is not known, so that the durations of
     an interval add up to its length; ``duration_us`` int64[r], ``percent`` float64[r] of the interval's time;
-    ``entries`` int64[r]: how often the tag came into the state from another. ``stays`` are all, cut at the edges;
+    ``entries`` int64[r]: how often the tag came into the state from another.  ``stays`` are all, cut at the edges;
     ``contained`` those that were seen to begin and to end inside.  Where there is none, lengths are 0 and the average
     NaN.
     """
@@ -52,6 +53,10 @@ def time_in_state(series: Series, windows: Windows, intervals: int) -> TimeInSta
     An entry at the very start of an interval is one of it, in both directions of reading.  After a Bad interval a stay
     is new, and an entry only if the state is another than before.
     """
+    return in_blocks(series, windows, intervals, _in_states)
+
+
+def _in_states(series: Series, windows: Windows, intervals: int) -> TimeInState:
     parts = _parts(series, windows, intervals)
     group = np.cumsum(_is_new(parts.answer) | _is_new(parts.state)) - 1
     first = starts_of(group)

@@ -74,7 +74,7 @@ def columns(answer: object, series: Series) -> Iterator[np.ndarray]:
 
 
 @pytest.mark.parametrize("name", QUESTIONS)
-@settings(max_examples=examples(60), deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(
     group=st.lists(tags(most=30).map(few_states), min_size=1, max_size=4),
     asked=windows_of_all_kinds(),

@@ -34,7 +34,7 @@ def value_and_status(tag: Tag, at: int) -> tuple[Fraction | None, int]:
     return None, BAD_NO_DATA
 
 
-@settings(max_examples=examples(150), deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.lists(tags(), min_size=1, max_size=3))
 def test_interpolated_values_are_those_of_the_definition(all_tags):
     found = interpolated(series_of(*all_tags, unit=1), GRID)
@@ -79,7 +79,7 @@ def extent(stroke: Piece, low: Fraction, high: Fraction) -> list[Fraction]:
     return [stroke.value(begin), stroke.value(stop)] if begin < stop else []
 
 
-@settings(max_examples=examples(200), deadline=None)
+@settings(max_examples=examples(120), deadline=None)
 @given(tags(most=40), st.integers(-2, 30), st.integers(1, 40), st.integers(1, 12))
 def test_the_points_of_a_trend_draw_the_line_of_all_samples(tag, start, length, pixels):
     found = plot(series_of(tag, unit=1), start, start + length, pixels)

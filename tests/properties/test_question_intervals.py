@@ -52,7 +52,7 @@ def same(found: float, wanted: Fraction | float | None) -> bool:
     return np.isnan(found) if wanted is None else found == pytest.approx(float(wanted), rel=1e-9, abs=1e-9)
 
 
-@settings(max_examples=examples(150), deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(all_tags, spans)
 def test_totals_averages_and_deviations(group, pairs):
     cut = cut_at(series_of(*group, unit=1), Windows.whole(intervals_of(pairs)), len(pairs))
@@ -72,7 +72,7 @@ def test_totals_averages_and_deviations(group, pairs):
         assert deviations.value[row] == pytest.approx(float(variance) ** 0.5, rel=1e-9, abs=1e-6)
 
 
-@settings(max_examples=examples(150), deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(tags(), spans)
 def test_fitted_slopes_have_the_least_squares(tag, pairs):
     cut = cut_at(series_of(tag, unit=1), Windows.whole(intervals_of(pairs)), len(pairs))
@@ -94,7 +94,7 @@ def least_squares(parts: list[Piece]) -> Fraction:
     return (length * tv - t1 * integral(parts)) / (length * t2 - t1 * t1)
 
 
-@settings(max_examples=examples(150), deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(tags(), spans, st.integers(0, 20))
 def test_percentiles_have_that_share_of_time_at_or_below_them(tag, pairs, twentieths):
     cut = cut_at(series_of(tag, unit=1), Windows.whole(intervals_of(pairs)), len(pairs))
@@ -134,7 +134,7 @@ counts = st.lists(
 )
 
 
-@settings(max_examples=examples(150), deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(counts, st.booleans(), spans)
 def test_counters_count_what_was_counted(steps, stepped, pairs):
     """A counter to 100 is driven: each step waits, and counts, has a fault, or is set to any number."""
@@ -167,7 +167,7 @@ def test_counters_count_what_was_counted(steps, stepped, pairs):
         assert not np.isnan(value) or (wanted == 0 and not good_pieces(Tag(samples, stepped), start, start + length))
 
 
-@settings(max_examples=examples(100), deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(tags(), spans)
 def test_time_in_state_is_the_length_of_its_pieces(tag, pairs):
     tag = Tag(
@@ -195,7 +195,7 @@ COMPARE = {
 }
 
 
-@settings(max_examples=examples(150), deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(tags(), st.sampled_from([*COMPARE, "=", "<>"]), st.integers(-4, 4))
 def test_conditions_hold_just_where_the_value_compares_so(tag, comparison, limit):
     found = while_value(series_of(tag, unit=1), comparison, limit)
@@ -211,7 +211,7 @@ def test_conditions_hold_just_where_the_value_compares_so(tag, comparison, limit
             assert answer == ((piece.first == piece.last == limit) == (comparison == "="))
 
 
-@settings(max_examples=examples(100), deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(tags(), st.integers(-2, 30), st.integers(1, 40))
 def test_gaps_are_where_no_piece_has_a_value(tag, start, length):
     found = gaps(series_of(tag, unit=1), start, start + length)
@@ -228,7 +228,7 @@ def pairwise_gaps(found):
 sets = st.sets(st.integers(0, 40))
 
 
-@settings(max_examples=examples(100), deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(sets, sets, spans)
 def test_spans_combine_as_sets_of_instants(one, other, pairs):
     first, second = (

@@ -77,7 +77,12 @@ class _Spread:
 
 
 def _quantile(spread: _Spread, groups: int, share: float) -> FloatArray:
-    """float64[groups]: the smallest value with ``share`` of the weight of each group at or below it."""
+    """float64[groups]: the smallest value with ``share`` of the weight of each group at or below it.
+
+    It is above ``above`` and at or below ``below``, which come closer until no stretch ends between them.  What is
+    wholly at or below the one is weighed once (``base``), what is above the other not at all, so that each round looks
+    at fewer.
+    """
     target = share * sums(spread.weight, spread.group, groups)
     above, below = np.full(groups, -np.inf), reduced(np.maximum, spread.high, spread.group, groups, np.float64(np.nan))
     base, rng = np.zeros(groups), np.random.default_rng(0)

@@ -79,8 +79,8 @@ class Stretches:
 def cut_at(series: Series, windows: Windows, intervals: int, *, uncertain_is_bad: bool = False) -> Stretches:
     """What ``series`` is known to be in each of ``windows``, which are of a number of ``intervals``.
 
-    With ``uncertain_is_bad`` a stretch that depends on an
-    Uncertain sample, or is held before a Bad one, has no usable value.
+    With ``uncertain_is_bad`` a stretch that depends on an Uncertain sample, or is held before a Bad one, has no usable
+    value.
     """
     window_tag, from_us = every_tag(series, windows.start_us)
     _, until_us = every_tag(series, windows.end_us)

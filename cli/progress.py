@@ -5,18 +5,22 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    import pyarrow as pa
     from rich.progress import Progress
+
+ItemT = TypeVar("ItemT")
 
 
 @contextmanager
-def counted(batches: Iterator[pa.RecordBatch], total: int, what: str) -> Iterator[Iterator[pa.RecordBatch]]:
-    """``batches``, with a bar of how many of ``total`` rows have gone by; as they are when stderr is no terminal."""
+def counted(items: Iterator[ItemT], total: int, what: str, *, unit: str = "rows") -> Iterator[Iterator[ItemT]]:
+    """``items``, with a bar of how many of ``total`` have gone by; as they are when stderr is no terminal.
+
+    Of batches the rows are counted, of everything else the items.
+    """
     if not sys.stderr.isatty():
-        yield batches
+        yield items
         return
     # Imported here, because nobody waits for it otherwise.
     from rich.console import Console  # noqa: PLC0415 - as above
@@ -28,14 +32,14 @@ def counted(batches: Iterator[pa.RecordBatch], total: int, what: str) -> Iterato
         TimeRemainingColumn,
     )
 
-    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TextColumn("rows"), TimeRemainingColumn())
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TextColumn(unit), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(what, total=total)
 
-        def passed() -> Iterator[pa.RecordBatch]:
-            for batch in batches:
-                yield batch
-                progress.advance(task, batch.num_rows)
+        def passed() -> Iterator[ItemT]:
+            for item in items:
+                yield item
+                progress.advance(task, getattr(item, "num_rows", 1))
 
         yield passed()
 

@@ -7,7 +7,7 @@ import sys
 from dataclasses import replace
 from datetime import tzinfo
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -15,7 +15,10 @@ from cli.options import config_option, open_store, read_range, store_option, tz_
 from historian.errors import UsageError
 
 if TYPE_CHECKING:
-    from historian.retrieval.history import Scope
+    from collections.abc import Mapping, Sequence
+
+    from historian.model.samples import IndexArray
+    from historian.retrieval.functions.reading import Reading
     from historian.retrieval.time_range import TimeRange
     from historian.retrieval.trend_lines import TrendLine
 
@@ -63,30 +66,31 @@ def trend(
         raise UsageError(f"cannot write the picture {output}: wanted a name that ends in .png or .svg")
     start_us, end_us = read_range(start, end, zone, first=DEFAULT_START)
     # Imported here, because checking the request first costs nothing.
-    from historian.retrieval.history import open_scope  # noqa: PLC0415 - as above
+    from historian.retrieval.functions.reading import Readings  # noqa: PLC0415 - as above
     from historian.retrieval.time_range import TimeRange  # noqa: PLC0415 - as above
 
     span = TimeRange(start_us if start_us is not None else 0, end_us)
-    with open_store(store_path, config_path) as reader, open_scope(reader, tags) as scope:
-        _refuse_undrawable(scope)
+    with open_store(store_path, config_path) as reader:
+        reading = Readings(str(zone)).of(reader.snapshot())
+        rows = reading.rows(list(tags))
+        _refuse_undrawable(reading.tag_rows(rows))
         size = _size(width, height, output)
         columns = size[0] if output is not None else size[0] * 2
-        lines = _lines(scope, span, columns)
+        lines = _lines(reading, rows, span, columns)
         if start is None and end is None and (fitted := _fitted(lines, span)) != span:
-            span, lines = fitted, _lines(scope, fitted, columns)
+            span, lines = fitted, _lines(reading, rows, fitted, columns)
     if output is None:
         _show(lines, span, zone, size)
     else:
         _write(lines, span, zone, size, output)
 
 
-def _refuse_undrawable(scope: Scope) -> None:
-    if len(scope.tags) > MOST_TAGS:
+def _refuse_undrawable(tags: Sequence[Mapping[str, Any]]) -> None:
+    if len(tags) > MOST_TAGS:
         raise UsageError(
-            f"cannot draw {len(scope.tags)} tags at once: wanted at most {MOST_TAGS}; name fewer, or a narrower pattern"
+            f"cannot draw {len(tags)} tags at once: wanted at most {MOST_TAGS}; name fewer, or a narrower pattern"
         )
-    kinds = scope.metadata.column("value_type").to_pylist()
-    texts = [tag for tag, kind in zip(scope.tags, kinds, strict=True) if kind == "text"]
+    texts = [tag["tag"] for tag in tags if tag["value_type"] == "text"]
     if texts:
         raise UsageError(
             f"cannot draw {texts[0]}: its values are texts; see them with: "  # noqa: S608 - a text for people
@@ -101,16 +105,15 @@ def _size(width: int | None, height: int | None, output: Path | None) -> tuple[i
     return width or terminal.columns, height or min(terminal.lines - 2, TERMINAL[1])
 
 
-def _lines(scope: Scope, span: TimeRange, columns: int) -> list[TrendLine]:
+def _lines(reading: Reading, rows: IndexArray, span: TimeRange, columns: int) -> list[TrendLine]:
     # Imported here, because checking the request first costs nothing.
-    from cli.interruptible import run_interruptible  # noqa: PLC0415 - as above
     from historian.retrieval.time_range import format_time  # noqa: PLC0415 - as above
     from historian.retrieval.trend_lines import read_trend  # noqa: PLC0415 - as above
 
-    lines = run_interruptible(scope.connection, lambda: read_trend(scope, span, columns))
+    lines = read_trend(reading, rows, span, columns)
     if not any(line.pieces for line in lines):
         raise UsageError(
-            f"cannot draw {', '.join(scope.tags)}: no good data from {format_time(span.start_us)} to "
+            f"cannot draw {', '.join(line.tag for line in lines)}: no good data from {format_time(span.start_us)} to "
             f"{format_time(span.end_us)}; choose another time with --start and --end, "
             "or see what there is with: historian status"
         )

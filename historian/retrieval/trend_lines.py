@@ -7,33 +7,15 @@ Series Data Aggregation", PVLDB 7, 2014), so a year is drawn from as few points 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
-import pyarrow as pa
 
-from historian.model.samples import BoolArray, FloatArray, Int64Array
-from historian.retrieval.history import Scope, sql_time
-from historian.retrieval.query import ask
+from historian.model.samples import BoolArray, FloatArray, IndexArray, Int64Array
+from historian.retrieval.functions.reading import Reading
+from historian.retrieval.questions.interpolated import interpolated
+from historian.retrieval.questions.plot import plot
+from historian.retrieval.series import Series
 from historian.retrieval.time_range import TimeRange
-from historian.retrieval.wide import Grid, data_ends, read_wide
-from historian.retrieval.wide_columns import WideColumn, wide_columns
-from storage.arrays import numpy_of, present
-
-_M4: Final = """
-with points as (
-    select place, s.time, value, quality = 'Bad' or value is null as bad,
-           (epoch_us(s.time) - ({start_us})) // {width_us} as cell
-    from samples s join (select distinct tag, place from _versions) using (tag)
-    where s.time >= '{start}' and s.time < '{end}'),
-cells as (
-    select place, bad, min(time) as t1, max(time) as t2, arg_min(time, value) as t3, arg_max(time, value) as t4,
-           arg_min_null(value, time) as v1, arg_max_null(value, time) as v2, min(value) as v3, max(value) as v4
-    from points group by place, cell, bad)
-select distinct place, bad, epoch_us(time) as time_us, value
-from (select place, bad, unnest([t1, t2, t3, t4]) as time, unnest([v1, v2, v3, v4]) as value from cells)
-where time is not null
-order by place, time_us, bad"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,41 +45,31 @@ class TrendLine:
         )
 
 
-def read_trend(scope: Scope, span: TimeRange, columns: int) -> list[TrendLine]:
-    """The lines of the scope's tags over ``span``, for a picture ``columns`` pixels wide."""
-    width_us = max(-(-(span.end_us - span.start_us) // columns), 1)
-    sql = _M4.format(
-        start=sql_time(span.start_us), end=sql_time(span.end_us), start_us=span.start_us, width_us=width_us
-    )
-    rows = ask(scope.connection, sql).table()
-    place, bad = numpy_of(rows.column("place"), np.int32), numpy_of(rows.column("bad"), np.bool_)
-    time_us = numpy_of(rows.column("time_us"), np.int64)
-    value = np.where(present(rows.column("value")), numpy_of(rows.column("value"), np.float64), np.nan)
-    wides, edges = wide_columns(scope.metadata), _edges(scope, span)
-    lines = []
-    for number, wide in enumerate(wides):
-        low, high = np.searchsorted(place, [number, number + 1])
-        inside = time_us[low:high], value[low:high], bad[low:high]
-        times, values, breaks = _with_edges(inside, edges[number], span, _known_until(scope, wide, time_us[low:high]))
-        units = str((wide.field.metadata or {}).get(b"units", b"").decode())
-        lines.append(TrendLine(wide.tag, units, not wide.is_line, tuple(_pieces(times, values, breaks))))
+def read_trend(reading: Reading, rows: IndexArray, span: TimeRange, columns: int) -> list[TrendLine]:
+    """The lines of the tags at ``rows`` over ``span``, for a picture ``columns`` pixels wide."""
+    lines: list[TrendLine] = []
+    for some, series in reading.blocks(rows, span.start_us, span.end_us):
+        told = reading.tag_rows(some)
+        pieces = _lines(series, span, columns)
+        lines += [
+            TrendLine(str(tag["tag"]), str(tag["units"] or ""), bool(stepped), parts)
+            for tag, stepped, parts in zip(told, series.stepped.tolist(), pieces, strict=True)
+        ]
     return lines
 
 
-def _edges(scope: Scope, span: TimeRange) -> list[tuple[float, float]]:
-    """Of each tag the values at the start and at the very end of the range; NaN for none."""
-    grid = Grid(span.start_us, max(span.end_us - span.start_us - 1, 1), 2)
-    batch = pa.Table.from_batches(list(read_wide(scope, wide_columns(scope.metadata), grid)))
-    return [_two_numbers(values) for values in batch.columns[1:]]
-
-
-def _two_numbers(values: pa.ChunkedArray) -> tuple[float, float]:
-    first, last = (np.nan if value is None or isinstance(value, str) else float(value) for value in values.to_pylist())
-    return first, last
-
-
-def _known_until(scope: Scope, wide: WideColumn, times: Int64Array) -> int:
-    return max(data_ends(scope).get(wide.tag_id, 0), int(times[-1]) if len(times) else 0)
+def _lines(series: Series, span: TimeRange, columns: int) -> list[tuple[Piece, ...]]:
+    points = plot(series, span.start_us, span.end_us, columns)
+    last_us = max(span.end_us - 1, span.start_us)
+    edges = interpolated(series, np.array([span.start_us, last_us], np.int64)).value.reshape(-1, 2).tolist()
+    inside = (points.time_us >= span.start_us) & (points.time_us < span.end_us)
+    lines = []
+    for place, (first, last) in enumerate(edges):
+        mine = inside & (points.tag == place)
+        drawn = points.time_us[mine], points.value[mine], np.isnan(points.value[mine])
+        known_us = int(series.known_us[place])
+        lines.append(tuple(_pieces(*_with_edges(drawn, (first, last), span, known_us))))
+    return lines
 
 
 def _with_edges(

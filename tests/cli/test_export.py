@@ -1,15 +1,21 @@
 from __future__ import annotations
 
 import csv
+import json
+from dataclasses import replace
+from urllib.parse import unquote
 
+import duckdb
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
 from cli.export import export
 from historian.errors import UnusableValueError, UsageError
-from support.sample_store import GOOD, make_store, plant_rows
+from support.sample_store import GOOD, TAGS, make_store, plant_rows
 
 
 @pytest.fixture
@@ -78,9 +84,12 @@ def test_local_times_are_read_in_their_zone_and_written_in_utc(run):
         (["--tags", "*", "--start", "gestern"], "cannot use --start"),
         (["--tags", "*", "--end", "2020-01-01"], "no samples"),
         (["--tags", "*", "--wide"], "without a step"),
-        (["--tags", "*", "--every", "1s"], "without --wide"),
+        (["--tags", "*", "--every", "1s"], "without --interpolated"),
+        (["--tags", "*", "--interpolated"], "without a step"),
+        (["--tags", "*", "--partition-by", "hour"], "wanted year, month, day or tag"),
+        (["--tags", "*", "--partition-by", "month,day"], "wanted year, month, day or tag"),
         (["--tags", "*", "--wide", "--every", "1 parsec"], "cannot use --every"),
-        (["--tags", "*", "--wide", "--every", "0"], "longer than 0"),
+        (["--tags", "*", "--wide", "--every", "0"], "cannot use --every"),
         (["--tags", "*", "--wide", "--every", "1s", "--end", "2020-01-01"], "no samples"),
     ],
 )
@@ -92,7 +101,7 @@ def test_what_cannot_be_exported_leaves_no_file(run, tmp_path, arguments, text):
 
 
 def test_a_name_without_a_format(run):
-    with pytest.raises(UsageError, match=r"\.parquet or \.csv"):
+    with pytest.raises(UsageError, match=r"\.parquet, \.csv or \.arrow"):
         run("--tags", "*", name="out.xlsx")
     assert run("--tags", "*", "--format", "csv", name="out.txt").read_text().startswith('"tag"')
 
@@ -117,3 +126,95 @@ def test_times_of_one_tag_are_in_order(store_path, tmp_path):
     arguments = ["--tags", "FIC101.PV", "--store", str(store_path), "--output", str(tmp_path / "o.parquet")]
     assert CliRunner().invoke(export, arguments).exit_code == 0
     assert pq.read_table(tmp_path / "o.parquet").column("value").to_pylist() == [row[2] for row in rows]
+
+
+def test_interpolated_rows(run):
+    every = ("--interpolated", "--every", "500ms")
+    table = pq.read_table(run("--tags", "FIC101.PV", "--tags", "BATCH.ID", *every, *RANGE))
+    rows = [(row["tag"], row["value"], row["value_text"], row["interpolated"]) for row in table.to_pylist()]
+    assert rows == [
+        ("FIC101.PV", 60.0, None, False), ("FIC101.PV", 60.5, None, True),
+        ("FIC101.PV", 61.0, None, False), ("FIC101.PV", 61.5, None, True),
+        ("BATCH.ID", None, "B-0", False), ("BATCH.ID", None, "B-0", True),
+        ("BATCH.ID", None, "B-0", False), ("BATCH.ID", None, "B-0", True),
+    ]  # fmt: skip
+
+
+def test_arrow_and_what_a_file_tells_of_itself(run):
+    path = run("--tags", "FIC101.PV", *RANGE, name="out.arrow")
+    with pa.ipc.open_file(path) as file:
+        told = json.loads(file.schema.metadata[b"historian"])
+        assert file.read_all().num_rows == 2
+    assert told["tags"]["FIC101.PV"]["units"] == "m3/h"
+    assert told["tags"]["FIC101.PV"]["between_samples"] == "interpolated"
+    assert (told["start"], told["time_zone"]) == ("2026-11-22 00:00:10", "UTC")
+
+
+DAYS = [("FIC101.PV", day * 86400 + 60, float(day), GOOD) for day in range(3)]
+DAYS += [("FIC/102", day * 86400 + 120, 10.0 + day, GOOD) for day in (0, 2)]
+
+
+@pytest.fixture
+def lake(store_path, tmp_path):
+    """Exports into a folder by day and tag; several times."""
+    tags = [TAGS[0], replace(TAGS[0], name="FIC/102")]
+    make_store(store_path, DAYS, archived_before_s=100_000, tags=tags)
+
+    def export_(*arguments):
+        everything = ["--tags", "*", *arguments, "--store", str(store_path), "--output", str(tmp_path / "lake")]
+        result = CliRunner().invoke(export, everything, catch_exceptions=False)
+        return result.stderr
+
+    return export_
+
+
+def files_in(folder):
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.parquet"))
+
+
+def test_a_folder_that_others_read_as_one(lake, tmp_path):
+    said = lake("--partition-by", "day,tag")
+    folder = tmp_path / "lake"
+    assert said == f"5 rows of 2 tags in {folder}\n"
+    assert files_in(folder) == [
+        "day=2026-11-22/tag=FIC%2F102/part.parquet", "day=2026-11-22/tag=FIC101.PV/part.parquet",
+        "day=2026-11-23/tag=FIC101.PV/part.parquet",
+        "day=2026-11-24/tag=FIC%2F102/part.parquet", "day=2026-11-24/tag=FIC101.PV/part.parquet",
+    ]  # fmt: skip
+    wanted = {("FIC101.PV", 0.0), ("FIC101.PV", 1.0), ("FIC101.PV", 2.0), ("FIC/102", 10.0), ("FIC/102", 12.0)}
+    frame = pd.read_parquet(folder)
+    by_pandas = {(unquote(tag), value) for tag, value in zip(frame["tag"].astype(str), frame["value"], strict=True)}
+    by_duckdb = duckdb.read_parquet(f"{folder}/**/*.parquet", hive_partitioning=True).select("tag", "value")
+    by_polars = pl.scan_parquet(f"{folder}/**/*.parquet", hive_partitioning=True).select("tag", "value").collect()
+    assert by_pandas == set(by_duckdb.fetchall()) == set(by_polars.rows()) == wanted
+
+
+def test_an_export_of_a_folder_goes_on_where_it_was(lake, tmp_path):
+    lake("--partition-by", "day,tag")
+    folder = tmp_path / "lake"
+    gone, kept = (folder / f"day=2026-11-{day}/tag=FIC101.PV/part.parquet" for day in (23, 22))
+    before, as_it_was = gone.read_bytes(), kept.stat().st_ino
+    gone.unlink()
+    assert lake("--partition-by", "day,tag") == f"1 rows more, beside 4 files that were there, of 2 tags in {folder}\n"
+    assert (gone.read_bytes(), kept.stat().st_ino) == (before, as_it_was)
+
+
+def test_a_folder_holds_one_export(lake, tmp_path):
+    lake("--partition-by", "day,tag")
+    with pytest.raises(UsageError, match="another export is there"):
+        lake("--partition-by", "day,tag", "--start", "2026-11-23")
+    (tmp_path / "lake" / "_export.json").unlink()
+    with pytest.raises(UsageError, match="not an empty folder"):
+        lake("--partition-by", "day,tag")
+
+
+def test_wide_rows_are_not_parted_by_tag(lake):
+    with pytest.raises(UsageError, match="a wide row has all tags"):
+        lake("--partition-by", "tag", "--wide", "--every", "1h")
+
+
+def test_wide_rows_by_day(lake, tmp_path):
+    lake("--partition-by", "day", "--wide", "--every", "12h", "--start", "2026-11-22")
+    frame = pd.read_parquet(tmp_path / "lake").sort_values("time")
+    assert frame["FIC101.PV"].round(4).tolist()[1:] == [0.4993, 0.9993, 1.4993, 1.9993]
+    assert files_in(tmp_path / "lake")[0] == "day=2026-11-22/part.parquet"

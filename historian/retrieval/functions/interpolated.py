@@ -30,13 +30,15 @@ def interpolated(reading: Reading, tags: object, start: object, end: object, ste
     grid = intervals.end_us if intervals.reverse else intervals.start_us
     low_us, high_us = int(grid.min()), int(grid.max()) + 1
     parts = [
-        _with_names(reading, series, rows, on_grid.interpolated(series, grid))
+        rows_on_grid(reading, series, rows, grid)
         for rows, series in reading.blocks(reading.rows(tags), low_us, high_us)
     ]
     return concatenated(parts, INTERPOLATED_COLUMNS)
 
 
-def _with_names(reading: Reading, series: Series, rows: IndexArray, found: ValuesAt) -> pa.Table:
+def rows_on_grid(reading: Reading, series: Series, rows: IndexArray, grid_us: Int64Array) -> pa.Table:
+    """The values of the tags at ``rows``, whose samples ``series`` are, at each of ``grid_us``; by tag and time."""
+    found = on_grid.interpolated(series, grid_us)
     columns = {"tag": reading.names(rows[found.tag]), "time": times(found.time_us)}
     columns |= reading.values(series, rows, found)
     return pa.table(columns | {"interpolated": _is_interpolated(found)})

@@ -6,12 +6,13 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from historian.errors import UnusableValueError, UsageError
-from historian.model.samples import IndexArray, Int64Array, Samples, take_extras
+from historian.model.samples import FloatArray, IndexArray, Int64Array, Samples, take_extras
 from historian.retrieval.described import TagTexts, described, select_rows
 from historian.retrieval.functions.arguments import instant_us, text_of_step, texts
 from historian.retrieval.functions.columns import TIME
@@ -70,6 +71,19 @@ class Reading:
         """The same in blocks that fit into memory, with the rows of the tags of each."""
         span = TimeRange(low_us, max(high_us, low_us + 1))
         return read_blocks(self.ranges, self.snapshot, rows, span)
+
+    def samples_about(self, rows: IndexArray, low_us: int, high_us: int) -> FloatArray:
+        """float64[k]: about how many samples each tag has in [low, high)."""
+        tag_id = self.tags.tag_id[rows]
+        order = np.argsort(tag_id, kind="stable")
+        found = np.empty(len(rows))
+        found[order] = self.ranges.estimate(self.snapshot, tag_id[order], low_us, high_us)
+        return found
+
+    def tag_rows(self, rows: IndexArray) -> list[dict[str, Any]]:
+        """What is known of the tags at ``rows`` now."""
+        told: list[dict[str, Any]] = self.snapshot.tags.take(column(rows.astype(np.int64), pa.int64())).to_pylist()
+        return told
 
     def names(self, rows: IndexArray) -> pa.Array:
         """The names of the tags at ``rows``, which may come often."""

@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 
 from historian.retrieval.history import EVER, narrowed, open_scope, samples_in
-from historian.retrieval.long_form import TagCount, count_samples, make_slices, read_slices
 from historian.retrieval.time_range import TimeRange
 from storage.reader import StoreReader
 from storage.store import Store
@@ -53,24 +52,3 @@ def test_files_that_cannot_hold_an_answer_are_left_out(store_path):
     assert len(narrowed(snapshot, ["FIC101.PV"], span(29, 60)).files) == 1
     assert len(narrowed(snapshot, ["FIC101.PV"], span(29.5, 60)).files) == 0
     assert len(narrowed(snapshot, ["FIC101.PV"], span(-10, 0)).files) == 0
-
-
-def test_slices_give_every_sample_once_and_in_order(store_path):
-    make_store(store_path, plant_rows(), archived_before_s=25)
-    with StoreReader.open(store_path) as reader, open_scope(reader, ["*"]) as scope:
-        counts = count_samples(scope)
-        whole = samples_in(scope).table()
-        parts = [row for batch in read_slices(scope, make_slices(counts, limit=17)) for row in batch.to_pylist()]
-    assert sum(count.rows for count in counts) == whole.num_rows == 300
-    assert parts == whole.to_pylist()
-
-
-def test_slices_hold_about_as_many_rows_as_they_may():
-    counts = [TagCount("A", 5, 0, 4), TagCount("B", 4, 0, 3), TagCount("C", 30, 100, 129), TagCount("D", 1, 7, 7)]
-    slices = list(make_slices(counts, limit=10))
-    assert [one.tags for one in slices] == [("A", "B"), ("C",), ("C",), ("C",), ("D",)]
-    assert [(one.time_range.start_us, one.time_range.end_us) for one in slices[1:4]] == [
-        (100, 110),
-        (110, 120),
-        (120, 130),
-    ]

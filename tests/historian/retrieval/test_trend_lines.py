@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from historian.retrieval.history import open_scope
+from historian.retrieval.functions.reading import Readings
 from historian.retrieval.time_range import TimeRange
 from historian.retrieval.trend_lines import TrendLine, read_trend
 from storage.reader import StoreReader
@@ -12,8 +12,9 @@ from support.sample_store import BAD, GOOD, SECOND, T0_US, make_store, plant_row
 
 def lines(store_path, tags, start_s, end_s, columns) -> list[TrendLine]:
     span = TimeRange(T0_US + start_s * SECOND, T0_US + end_s * SECOND)
-    with StoreReader.open(store_path) as reader, open_scope(reader, tags) as scope:
-        return read_trend(scope, span, columns)
+    with StoreReader.open(store_path) as reader:
+        reading = Readings("UTC").of(reader.snapshot())
+        return read_trend(reading, reading.rows(tags), span, columns)
 
 
 def seconds(times_us) -> list[float]:

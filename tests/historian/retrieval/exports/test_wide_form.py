@@ -6,16 +6,16 @@ import math
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from historian.retrieval import neighbours
-from historian.retrieval.history import open_scope
-from historian.retrieval.wide import Grid, grid_over, read_wide
-from historian.retrieval.wide_columns import wide_columns
+from historian.retrieval.exports.grid import WideForm
+from historian.retrieval.functions.reading import Readings
+from historian.retrieval.intervals import Intervals
 from storage.reader import StoreReader
-from support.sample_store import BAD, GOOD, SECOND, T0_US, TAGS, UNCERTAIN, make_store, plant_rows
+from support.sample_store import BAD, GOOD, SECOND, T0_US, UNCERTAIN, make_store, plant_rows
 
 LINE, STEP = "FIC101.PV", "XV101.OPEN"
 
@@ -36,9 +36,16 @@ def simple_bound(rows, time_s, is_step, last_scan_s):
     return v1 + (v2 - v1) * (time_s - t1) / (t2 - t1)
 
 
-def wide(store_path: Path, tags: list[str], grid: Grid) -> list[dict[str, object]]:
-    with StoreReader.open(store_path) as reader, open_scope(reader, tags) as scope:
-        return [row for batch in read_wide(scope, wide_columns(scope.metadata), grid) for row in batch.to_pylist()]
+def grid(start_us: int, step_us: int, rows: int) -> Intervals:
+    times = start_us + step_us * np.arange(rows + 1, dtype=np.int64)
+    return Intervals(times[:-1], times[1:])
+
+
+def wide(store_path: Path, tags: list[str], times: Intervals) -> list[dict[str, object]]:
+    with StoreReader.open(store_path) as reader:
+        reading = Readings("UTC").of(reader.snapshot())
+        form = WideForm(reading, reading.rows(tags), times)
+        return [row for batch in form.batches() for row in batch.to_pylist()]
 
 
 def close(got, wanted):
@@ -64,10 +71,10 @@ def test_every_value_is_the_simple_bounding_value(  # noqa: PLR0917 - hypothesis
     table = [(LINE, t / 4, None if s == BAD else float(v), s) for t, (v, s) in sorted(line.items())]
     table += [(STEP, t / 4, None if s == BAD else v % 2, s) for t, (v, s) in sorted(step.items())]
     make_store(folder / "store", table, archived_before_s=archived / 4, last_scan_s={LINE: late / 4})
-    grid = Grid(T0_US + start * SECOND // 4, every * SECOND // 4, rows)
+    times = grid(T0_US + start * SECOND // 4, every * SECOND // 4, rows)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("historian.retrieval.wide.CELLS", cells)  # so that the grid is worked on in several parts
-        found = wide(folder / "store", [LINE, STEP], grid)
+        patch.setattr("historian.retrieval.exports.form.SLICE_COST", cells)  # so that there are several parts
+        found = wide(folder / "store", [LINE, STEP], times)
     shutil.rmtree(folder)
     assert len(found) == rows
     for number, row in enumerate(found):
@@ -79,15 +86,14 @@ def test_every_value_is_the_simple_bounding_value(  # noqa: PLR0917 - hypothesis
 
 def test_columns_keep_their_types_and_what_is_known_of_them(store_path):
     make_store(store_path, plant_rows(), archived_before_s=30)
-    with StoreReader.open(store_path) as reader, open_scope(reader, ["*"]) as scope:
-        columns = wide_columns(scope.metadata)
-        (batch,) = read_wide(scope, columns, grid_over(scope, SECOND, None, T0_US + 100 * SECOND))
+    with StoreReader.open(store_path) as reader:
+        reading = Readings("UTC").of(reader.snapshot())
+        (batch,) = WideForm(reading, reading.rows("*"), grid(T0_US, SECOND, 60)).batches()
     assert {field.name: str(field.type) for field in batch.schema} == {
         "time": "timestamp[us, tz=UTC]", "FIC101.PV": "double", "FIC102.PV": "double", "XV101.OPEN": "bool",
         "FQ101.TOTAL": "uint64", "BATCH.ID": "string",
     }  # fmt: skip
     assert batch.schema.field("FIC101.PV").metadata[b"units"] == b"m3/h"
-    assert batch.num_rows == 60
     last = batch.to_pylist()[-1]
     assert (last["FIC101.PV"], last["XV101.OPEN"], last["FQ101.TOTAL"], last["BATCH.ID"]) == (
         109.0, True, 2**53 + 2 * 59 + 1, "B-1",
@@ -96,30 +102,5 @@ def test_columns_keep_their_types_and_what_is_known_of_them(store_path):
 
 def test_nothing_is_drawn_across_a_bad_interval(store_path):
     make_store(store_path, plant_rows())
-    values = [row["FIC101.PV"] for row in wide(store_path, ["FIC101.PV"], Grid(T0_US + 19 * SECOND, SECOND // 2, 24))]
+    values = [row["FIC101.PV"] for row in wide(store_path, ["FIC101.PV"], grid(T0_US + 19 * SECOND, SECOND // 2, 24))]
     assert values == [69.0, 69.0] + [None] * 20 + [80.0, 80.5]
-
-
-def test_a_grid_starts_on_a_round_time_and_ends_with_what_is_known(store_path):
-    make_store(store_path, [("FIC101.PV", 3.2, 1.0, GOOD)], last_scan_s={"FIC101.PV": 9.0})
-    with StoreReader.open(store_path) as reader, open_scope(reader, ["FIC101.PV"]) as scope:
-        assert grid_over(scope, SECOND, None, T0_US + 3600 * SECOND) == Grid(T0_US + 3 * SECOND, SECOND, 7)
-        assert grid_over(scope, SECOND, T0_US, T0_US + 2 * SECOND).rows == 2
-
-
-def test_no_samples_no_rows(store_path):
-    make_store(store_path, [])
-    with StoreReader.open(store_path) as reader, open_scope(reader, ["FIC101.PV"]) as scope:
-        assert grid_over(scope, SECOND, None, T0_US).rows == 0
-
-
-def test_a_quiet_tag_is_searched_for_once(store_path, monkeypatch):
-    """A tag with two samples far apart must not be searched for again in every part of the grid."""
-    make_store(store_path, [("FIC101.PV", 0, 0.0, GOOD), ("FIC101.PV", 1000, 1000.0, GOOD)], tags=TAGS[:1])
-    asked = []
-    real = neighbours.ask
-    monkeypatch.setattr(neighbours, "ask", lambda *args: asked.append(args) or real(*args))
-    monkeypatch.setattr("historian.retrieval.wide.CELLS", 10)
-    values = [row["FIC101.PV"] for row in wide(store_path, ["FIC101.PV"], Grid(T0_US, SECOND, 1001))]
-    assert values == pytest.approx(range(1001))
-    assert len(asked) < 1001 // 10 + 10

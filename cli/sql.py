@@ -97,7 +97,7 @@ def sql(
         from historian.retrieval.functions.bind import Answered  # noqa: PLC0415 - as above
         from historian.retrieval.query import ask  # noqa: PLC0415 - as above
 
-        answered = Answered(reader.snapshot(), str(zone))
+        answered = Answered(reader.snapshot(), str(zone), reader.tag_versions)
         connection = connect(answered.snapshot, time_zone=str(zone), answered=answered)
         try:
             run_interruptible(connection, lambda: write(ask(connection, text, None, answered.read)))

@@ -44,7 +44,7 @@ class Historian:
         self._time_zone = time_zone
         self._zone = zone
         self._reading = RangeReader()
-        self._readings = Readings(time_zone, self._reading)
+        self._readings = Readings(time_zone, self._reading, reader.tag_versions)
         self._kept = KeptConnection(time_zone, self._readings)
         self._is_closed = False
 

@@ -73,7 +73,7 @@ class KeptConnection:
         return connection
 
     def _make(self, snapshot: StoreSnapshot) -> tuple[duckdb.DuckDBPyConnection, Answered]:
-        answered = Answered(snapshot, self._time_zone, self._readings)
+        answered = Answered(snapshot, self._time_zone, readings=self._readings)
         return connect(snapshot, time_zone=self._time_zone, answered=answered), answered
 
     def close(self) -> None:

@@ -47,7 +47,7 @@ def _answer(request: dict[str, Any]) -> None:
         "threads": str(limits["processors"]),
     }
     with StoreReader.open(Path(request["store"])) as reader:
-        answered = Answered(reader.snapshot(), request["time_zone"])
+        answered = Answered(reader.snapshot(), request["time_zone"], reader.tag_versions)
         connection = connect(answered.snapshot, time_zone=answered.time_zone, settings=settings, answered=answered)
         _hold_to(limits["memory_bytes"], limits["spill_bytes"])
         answer = ask(connection, request["sql"], request["parameters"], answered.read)

@@ -24,6 +24,7 @@ from storage.reader import StoreSnapshot
 
 if TYPE_CHECKING:
     from historian.retrieval.functions.reading import Reading, Readings
+    from historian.retrieval.long_table import VersionsOf
 
 _MACRO: Final = """
 create macro {name}({parameters}) as table
@@ -50,10 +51,14 @@ create macro bucket("time", step) as make_timestamptz(
 
 @dataclass(slots=True)
 class Answered:
-    """What the functions of a connection answer from: ``snapshot`` changes with that of its views."""
+    """What the functions of a connection answer from: ``snapshot`` changes with that of its views.
+
+    ``versions_of`` gives the versions of tags; ``readings`` are made from it when the first function is called.
+    """
 
     snapshot: StoreSnapshot
     time_zone: str
+    versions_of: VersionsOf | None = None
     readings: Readings | None = None
 
     def read(self) -> Reading:
@@ -62,7 +67,7 @@ class Answered:
             # Imported here, because most queries call no function.
             from historian.retrieval.functions.reading import Readings  # noqa: PLC0415 - as above
 
-            self.readings = Readings(self.time_zone)
+            self.readings = Readings(self.time_zone, versions_of=self.versions_of)
         return self.readings.of(self.snapshot)
 
 

@@ -45,3 +45,54 @@ AT_COLUMNS: Final = pa.schema(
 )
 
 PLOT_COLUMNS: Final = pa.schema([("tag", pa.string()), ("time", TIME), *_VALUE, ("pixel", pa.int32())])
+
+_INTERVAL: Final = (("tag", pa.string()), ("time", TIME), ("end", TIME), ("label", pa.string()))
+"""The interval of a row; ``label`` is the name of its shift or batch."""
+
+_MEASURE: Final = (("percent_good", pa.float64()), ("quality", pa.string()), ("status", pa.string()))
+
+MEASURE_COLUMNS: Final = pa.schema([*_INTERVAL, ("value", pa.float64()), *_MEASURE])
+
+COUNTER_COLUMNS: Final = pa.schema(
+    [*_INTERVAL, ("delta", pa.float64()), ("resets", pa.int64()), ("rollovers", pa.int64()), *_MEASURE]
+)
+
+PERCENTILE_COLUMNS: Final = pa.schema([*_INTERVAL, ("percent", pa.float64()), ("value", pa.float64()), *_MEASURE])
+
+_STATE: Final = (("state", pa.float64()), ("state_text", pa.string()), ("status", pa.string()))
+
+_LENGTHS: Final = (("shortest", pa.float64()), ("longest", pa.float64()), ("average", pa.float64()))
+"""In seconds."""
+
+TIME_IN_STATE_COLUMNS: Final = pa.schema(
+    [
+        *_INTERVAL,
+        *_STATE,
+        ("seconds", pa.float64()),
+        ("percent", pa.float64()),
+        ("entries", pa.int64()),
+        ("stays", pa.int64()),
+        *_LENGTHS,
+    ]
+)
+
+ROUND_TRIP_COLUMNS: Final = pa.schema(
+    [*_INTERVAL, *_STATE, ("trips", pa.int64()), ("seconds", pa.float64()), *_LENGTHS]
+)
+
+STATE_CHANGE_COLUMNS: Final = pa.schema(
+    [
+        ("tag", pa.string()),
+        ("time", TIME),
+        *((f"from_{name}", type_) for name, type_ in _STATE),
+        *_STATE,
+        ("seconds", pa.float64()),
+        ("whole", pa.bool_()),
+    ]
+)
+
+GAP_COLUMNS: Final = pa.schema(
+    [("tag", pa.string()), ("time", TIME), ("end", TIME), ("seconds", pa.float64()), ("status", pa.string())]
+)
+
+STALE_COLUMNS: Final = pa.schema([("tag", pa.string()), ("time", TIME), ("last_scan", TIME), ("seconds", pa.float64())])

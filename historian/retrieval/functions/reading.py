@@ -17,6 +17,7 @@ from historian.retrieval.described import TagTexts, described, select_rows
 from historian.retrieval.functions.arguments import instant_us, text_of_step, texts
 from historian.retrieval.functions.columns import TIME
 from historian.retrieval.intervals import Intervals
+from historian.retrieval.long_table import VersionsOf
 from historian.retrieval.questions.bounding import ValuesAt
 from historian.retrieval.questions.calendar_steps import intervals_by
 from historian.retrieval.questions.step_text import Step, parse_step
@@ -32,8 +33,8 @@ from storage.reader import StoreSnapshot
 class Reading:
     """A snapshot of the store with what is needed to ask it.
 
-    ``now_us`` is the time of the question, ``zone`` the one that times without a zone are read in; ``rows`` below are
-    those of ``snapshot.tags``.
+    ``now_us`` is the time of the question, ``zone`` the one that times without a zone are read in; ``versions_of``
+    gives the versions of tags; ``rows`` below are those of ``snapshot.tags``.
     """
 
     snapshot: StoreSnapshot
@@ -41,6 +42,7 @@ class Reading:
     ranges: RangeReader
     zone: tzinfo
     now_us: int
+    versions_of: VersionsOf | None = None
 
     def rows(self, wanted: object) -> IndexArray:
         """The rows of the tags that names and patterns mean, in the order asked for.
@@ -123,8 +125,11 @@ class Readings:
     May be used from several threads.  Raises UnusableValueError for an unknown time zone.
     """
 
-    def __init__(self, time_zone: str, ranges: RangeReader | None = None) -> None:
+    def __init__(
+        self, time_zone: str, ranges: RangeReader | None = None, versions_of: VersionsOf | None = None
+    ) -> None:
         self.zone = find_zone(time_zone)
+        self.versions_of = versions_of
         self.ranges = ranges or RangeReader()
         self._tags: TagTexts | None = None
 
@@ -137,4 +142,5 @@ class Readings:
 
     def of(self, snapshot: StoreSnapshot) -> Reading:
         """A reading of ``snapshot``, now."""
-        return Reading(snapshot, self.tags(snapshot), self.ranges, self.zone, time.time_ns() // 1000)
+        tags = self.tags(snapshot)
+        return Reading(snapshot, tags, self.ranges, self.zone, time.time_ns() // 1000, self.versions_of)

@@ -8,28 +8,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from datetime import datetime, tzinfo
 from functools import partial
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeAlias
+from typing import Self
 
 import pyarrow as pa
 
-from historian.errors import StoreError, UnusableValueError
-from historian.retrieval.described import newest_of_each, select_rows, values_at
+from historian.errors import StoreError, UsageError
+from historian.retrieval.described import newest_of_each
+from historian.retrieval.functions.arguments import Moment, Step
+from historian.retrieval.functions.catalogue import FUNCTIONS
 from historian.retrieval.functions.reading import Readings
-from historian.retrieval.history import FIRST_US, LAST_US
 from historian.retrieval.kept import KeptConnection
-from historian.retrieval.long_table import long_table, read_history
 from historian.retrieval.query import Parameters, ask
-from historian.retrieval.time_range import TimeRange, find_zone, parse_time, to_us
-from storage.ranges import RangeReader
+from historian.retrieval.time_range import find_zone
 from storage.reader import StoreReader, StoreSnapshot
-
-Moment: TypeAlias = str | datetime
-"""A time: a datetime with a zone, or a text such as ``-8h``."""
 
 
 class Historian:
@@ -39,20 +34,19 @@ class Historian:
     ``time_zone`` is how times without a zone are read and results are shown; the instants are the same in every zone.
     """
 
-    def __init__(self, reader: StoreReader, *, time_zone: str, zone: tzinfo) -> None:
+    def __init__(self, reader: StoreReader, *, time_zone: str) -> None:
         self._reader = reader
         self._time_zone = time_zone
-        self._zone = zone
-        self._reading = RangeReader()
-        self._readings = Readings(time_zone, self._reading, reader.tag_versions)
+        self._time = pa.timestamp("us", tz=time_zone)
+        self._readings = Readings(time_zone, versions_of=reader.tag_versions)
         self._kept = KeptConnection(time_zone, self._readings)
         self._is_closed = False
 
     def sql(self, query: str, parameters: Parameters | None = None) -> pa.Table:
         """The answer to one statement that reads; ``?`` or ``$name`` in it are filled from ``parameters``.
 
-        Views: ``samples``, ``snapshot``, ``tags``, ``sources``, ``audit``.  Raises QueryError with DuckDB's message
-        and the place when the SQL is wrong.
+        Views (``samples``, ``snapshot``, ``tags`` ...) and table functions (``aggregate(...)`` ...) are in the
+        reference.  Raises QueryError with DuckDB's message and the place when the SQL is wrong.
         """
         found = self._snapshot()
         with self._kept.lend(found) as connection:
@@ -63,18 +57,51 @@ class Historian:
         tags: str | Sequence[str],
         start: Moment | None = None,
         end: Moment | None = None,
+        *,
+        boundary: str = "inside",
+        max_rows: int | None = None,
     ) -> pa.Table:
         """The stored samples of ``tags``, names or patterns such as ``FIC*``, in [``start``, ``end``).
 
         Times are datetimes with a zone, or texts as ``-8h``, ``today``, ``2026-11-22 06:00``; without ``start`` from
-        the first sample, without ``end`` to the newest.  Columns tag, time, value, value_int, value_text, quality,
-        status, units; by tag, in the order asked for, and time.  Raises UsageError for an unknown tag and for times
-        the wrong way round.
+        the first sample, without ``end`` to the newest; backwards when the start is the later.  ``boundary`` is
+        ``inside``, ``outside`` (with the samples beside the range) or ``interpolated`` (with the values at its ends);
+        ``max_rows`` the most of each tag.  Columns tag, time, value, value_int, value_text, quality, status, units,
+        kind, note; by tag, in the order asked for, and time.  Raises UsageError, for an unknown tag for instance.
         """
-        found = self._snapshot()
-        texts = self._readings.tags(found)
-        samples, rows = read_history(self._reading, found, texts, select_rows(tags, texts), self._range(start, end))
-        return long_table(samples, rows, texts, self._reader.tag_versions, self._time_zone)
+        return self._ask("history", tags=tags, start=start, end=end, boundary=boundary, max_rows=max_rows)
+
+    def interpolated(self, tags: str | Sequence[str], start: Moment, end: Moment, step: Step) -> pa.Table:
+        """The value of each of ``tags`` at the beginning of each ``step``: ``10s``, ``1 day``, a timedelta.
+
+        On the line between two samples, held for step tags, none across a Bad interval.  Columns tag, time, value,
+        value_int, value_text, quality, status, interpolated.  Raises UsageError.
+        """
+        return self._ask("interpolated", tags=tags, start=start, end=end, step=step)
+
+    def aggregate(
+        self,
+        tags: str | Sequence[str],
+        start: Moment | None = None,
+        end: Moment | None = None,
+        step: Step | None = None,
+        aggregates: str | Sequence[str] = "TimeAverage",
+        **options: object,
+    ) -> pa.Table:
+        """The ``aggregates`` of OPC UA Part 13 of each of ``tags`` over each ``step``, or over all of the range.
+
+        ``options``: stepped, treat_uncertain_as_bad, percent_good, percent_bad, sloped_extrapolation; and while_tag,
+        while_value, during, which say what time counts.  Columns tag, time, end, label, aggregate, value, value_int,
+        value_text, quality, status, percent_good, calculated, interpolated, partial, multiple.  Raises UsageError.
+        """
+        return self._ask("aggregate", tags=tags, start=start, end=end, step=step, aggregates=aggregates, **options)
+
+    def plot(self, tags: str | Sequence[str], start: Moment, end: Moment, pixels: int = 1000) -> pa.Table:
+        """The few samples that draw lines as all would: of each pixel column first, last, smallest and largest.
+
+        Columns tag, time, value, value_int, value_text, quality, status, pixel.  Raises UsageError.
+        """
+        return self._ask("plot", tags=tags, start=start, end=end, pixels=pixels)
 
     def snapshot(self) -> pa.Table:
         """The newest sample of each tag, with the last time its source answered; by tag.
@@ -84,17 +111,42 @@ class Historian:
         found = self._snapshot()
         return newest_of_each(found, self._readings.tags(found), self._time_zone, now_us())
 
-    def value_at(self, tags: str | Sequence[str], time: Moment) -> pa.Table:
-        """What was stored of each of ``tags``, names or patterns, last at or before an instant; a row a tag.
+    def value_at(
+        self, tags: str | Sequence[str], times: Moment | Sequence[Moment], mode: str = "at_or_before"
+    ) -> pa.Table:
+        """What each of ``tags``, names or patterns, was at an instant or at each of many; a row a tag and instant.
 
-        Columns tag, at (the instant asked for), time (of the sample), value, value_int, value_text, quality, status,
-        status_code, substituted; in the order asked for, null where there was no sample yet.  Nothing is interpolated:
-        however old the sample is, it is the one that was known.  Raises UsageError for an unknown tag.
+        ``mode``: ``at_or_before``, ``before``, ``exact``, ``at_or_after``, ``after`` or ``interpolated``.  Columns tag,
+        at (the instant asked for), time (of the sample), value, value_int, value_text, quality, status, status_code,
+        substituted, interpolated; by tag, in the order asked for, and instant.  Where there is no such sample the
+        value is null and the status BadNoData.  However old the sample is, it is the one that was known.  Raises
+        UsageError.
         """
-        found = self._snapshot()
-        at_us = self._instant(time, now_us())
-        texts = self._readings.tags(found)
-        return values_at(self._reading, found, texts, select_rows(tags, texts), at_us, time_zone=self._time_zone)
+        return self._ask("value_at", tags=tags, times=times, mode=mode)
+
+    def ask(self, function: str, **arguments: object) -> pa.Table:
+        """The answer of any table function of SQL, by its name and parameters: ``h.ask("gaps", tags="FIC*", ...)``.
+
+        Raises UsageError for a name or a parameter that there is not, and what the function raises.
+        """
+        return self._ask(function, **arguments)
+
+    def _ask(self, name: str, **arguments: object) -> pa.Table:
+        known = {function.name: function for function in FUNCTIONS}
+        if name not in known:
+            raise UsageError(f"cannot ask {name!r}: there is no such function; there are: {', '.join(known)}")
+        function = known[name]
+        parameters = [parameter.name for parameter in function.parameters]
+        wrong = [argument for argument in arguments if argument not in parameters]
+        if wrong:
+            raise UsageError(f"cannot ask {name}: it has no {wrong[0]!r}; its parameters are: {', '.join(parameters)}")
+        (table,) = function.answer(self._readings.of(self._snapshot()), [arguments])
+        return self._in_zone(table)
+
+    def _in_zone(self, table: pa.Table) -> pa.Table:
+        """Times as those of the store's zone; the instants stay."""
+        fields = [field.with_type(self._time) if pa.types.is_timestamp(field.type) else field for field in table.schema]
+        return table.cast(pa.schema(fields))
 
     def tags(self) -> pa.Table:
         """What is known of each tag now; by tag."""
@@ -119,18 +171,6 @@ class Historian:
     ) -> None:
         self.close()
 
-    def _range(self, start: Moment | None, end: Moment | None) -> TimeRange:
-        now = now_us()
-        start_us = FIRST_US if start is None else self._instant(start, now)
-        return TimeRange(start_us, LAST_US if end is None else self._instant(end, now))
-
-    def _instant(self, moment: Moment, now_us: int) -> int:
-        if isinstance(moment, str):
-            return parse_time(moment, now_us, self._zone)
-        if moment.tzinfo is None:
-            raise UnusableValueError(repr(moment), "a datetime with a time zone, such as datetime.now(UTC)")
-        return to_us(moment)
-
 
 def now_us() -> int:
     """Microseconds since 1970 UTC."""
@@ -142,5 +182,5 @@ def open_historian(path: str | PathLike[str], *, time_zone: str = "UTC") -> Hist
 
     Raises StoreNotFoundError, StoreForeignError, StoreVersionError, and UnusableValueError for an unknown time zone.
     """
-    zone = find_zone(time_zone)
-    return Historian(StoreReader.open(Path(path)), time_zone=time_zone, zone=zone)
+    find_zone(time_zone)  # before anything is opened
+    return Historian(StoreReader.open(Path(path)), time_zone=time_zone)

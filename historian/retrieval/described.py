@@ -20,7 +20,6 @@ from historian.retrieval.tag_selection import select_tags
 from historian.retrieval.views import WHOLE_TYPES, judged_status
 from storage.arrays import chosen_texts, column, numpy_of, present, text_column
 from storage.columns import INT_TYPE, to_samples
-from storage.ranges import RangeReader
 from storage.reader import StoreSnapshot
 
 _LOW_WORD: Final = (1 << 64) - 1
@@ -144,26 +143,6 @@ def newest_of_each(snapshot: StoreSnapshot, tags: TagTexts, time_zone: str, now_
         "time": column(samples.time_us, type_),
         **described(samples, rows, tags),
         "last_scan": column(numpy_of(scans, np.int64)[order], type_, missing=~present(scans)[order]),
-    })  # fmt: skip
-
-
-def values_at(
-    reading: RangeReader, snapshot: StoreSnapshot, tags: TagTexts, rows: IndexArray, at_us: int, *, time_zone: str
-) -> pa.Table:
-    """A row for each of the tags at ``rows``: see :meth:`historian.api.Historian.value_at`."""
-    found = reading.at_or_before(snapshot, np.sort(tags.tag_id[rows]), at_us)
-    place = np.searchsorted(found.tag_id, tags.tag_id[rows])
-    known = np.isin(tags.tag_id[rows], found.tag_id)
-    samples = found.take(place[known])
-    columns = {"time": column(samples.time_us, pa.timestamp("us", tz=time_zone))}
-    columns |= described(samples, rows[known], tags)
-    if not known.all():
-        index = column(np.cumsum(known) - 1, pa.int64(), missing=~known)
-        columns = {name: values.take(index) for name, values in columns.items()}
-    return pa.table({
-        "tag": text_column([tags.names[row] for row in rows.tolist()]),
-        "at": column(np.full(len(rows), at_us, np.int64), pa.timestamp("us", tz=time_zone)),
-        **columns,
     })  # fmt: skip
 
 

@@ -43,6 +43,8 @@ def test_every_command_has_help(name):
     result = CliRunner().invoke(historian, [name, "--help"])
     assert result.exit_code == 0
     assert "Usage:" in result.stdout
+    # Examples are not run together into paragraphs.
+    assert "\\b" not in result.output
 
 
 @pytest.mark.parametrize(

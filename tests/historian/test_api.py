@@ -35,7 +35,18 @@ def test_sql_gives_arrow(opened):
 
 def test_history(opened):
     table = opened.history("FIC*", START + timedelta(seconds=58), START + timedelta(seconds=60))
-    assert table.column_names == ["tag", "time", "value", "value_int", "value_text", "quality", "status", "units"]
+    assert table.column_names == [
+        "tag",
+        "time",
+        "value",
+        "value_int",
+        "value_text",
+        "quality",
+        "status",
+        "units",
+        "kind",
+        "note",
+    ]
     assert table.column("value").to_pylist() == [108.0, 109.0, 10.0, 10.0]
     assert opened.history(["BATCH.ID"], "2026-11-22 00:00:59").column("value_text").to_pylist() == ["B-1"]
     assert opened.history("FIC101.PV").num_rows == 60
@@ -64,7 +75,7 @@ def test_value_at(opened):
 
 def test_value_at_before_the_first_sample(opened):
     (row,) = opened.value_at("FIC101.PV", START - timedelta(days=1)).to_pylist()
-    assert (row["tag"], row["time"], row["value"], row["status"]) == ("FIC101.PV", None, None, None)
+    assert (row["tag"], row["time"], row["value"], row["status"]) == ("FIC101.PV", None, None, "BadNoData")
 
 
 def test_every_call_sees_what_was_committed_meanwhile(opened, store_path):
@@ -95,7 +106,10 @@ def test_a_datetime_without_a_zone_is_refused(opened):
     "ask",
     [
         lambda found: found.history("FIC999.PV"),
-        lambda found: found.history("FIC101.PV", "now", "-1h"),
+        lambda found: found.history("FIC101.PV", boundary="beside"),
+        lambda found: found.aggregate("FIC101.PV", "-1h", "now", "1m", "TimeAvg"),
+        lambda found: found.ask("graph", tags="FIC101.PV"),
+        lambda found: found.ask("gaps", tag="FIC101.PV"),
         lambda found: found.sql("selec 1"),
         lambda found: found.sql("drop view samples"),
     ],

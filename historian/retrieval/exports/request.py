@@ -63,6 +63,13 @@ class ExportRequest:
 
         if isinstance(time, TimeRange):
             return LongForm(self.reading, rows, time, self.versions_of)
+        if self.aggregates:
+            from historian.retrieval.exports.aggregated import (  # noqa: PLC0415 - as above
+                AggregateForm,
+                WideAggregateForm,
+            )
+
+            return (WideAggregateForm if self.wide else AggregateForm)(self.reading, rows, time, self.aggregates)
         return (WideForm if self.wide else GridForm)(self.reading, rows, time)
 
 

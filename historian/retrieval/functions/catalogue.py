@@ -39,6 +39,21 @@ FUNCTIONS: Final = (
         columns.AT_COLUMNS,
         many=True,
     ),
+    TableFunction(
+        "aggregate",
+        "aggregate:aggregate",
+        (
+            *_OVER,
+            Parameter("aggregates", "'TimeAverage'"),
+            Parameter("stepped", "null"),
+            Parameter("treat_uncertain_as_bad", "true"),
+            Parameter("percent_good", "100"),
+            Parameter("percent_bad", "100"),
+            Parameter("sloped_extrapolation", "false"),
+            *_CONDITION,
+        ),
+        columns.AGGREGATE_COLUMNS,
+    ),
     TableFunction("plot", "plot:plot", (*_RANGE, Parameter("pixels", "1000")), columns.PLOT_COLUMNS),
     TableFunction(
         "counter",
@@ -69,5 +84,6 @@ FUNCTIONS: Final = (
     TableFunction("round_trip", "states:round_trip", (*_OVER, *_CONDITION), columns.ROUND_TRIP_COLUMNS),
     TableFunction("state_changes", "states:state_changes", _RANGE, columns.STATE_CHANGE_COLUMNS),
     TableFunction("gaps", "gaps:gaps", _RANGE, columns.GAP_COLUMNS),
+    TableFunction("explain", "explain:explain", (Parameter("tag"), Parameter("time")), columns.EXPLAIN_COLUMNS),
     TableFunction("stale", "gaps:stale", (Parameter("older_than"), Parameter("tags", "null")), columns.STALE_COLUMNS),
 )

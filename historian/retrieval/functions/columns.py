@@ -57,6 +57,19 @@ COUNTER_COLUMNS: Final = pa.schema(
     [*_INTERVAL, ("delta", pa.float64()), ("resets", pa.int64()), ("rollovers", pa.int64()), *_MEASURE]
 )
 
+AGGREGATE_COLUMNS: Final = pa.schema(
+    [
+        *_INTERVAL,
+        ("aggregate", pa.string()),
+        *_VALUE,
+        ("percent_good", pa.float64()),
+        ("calculated", pa.bool_()),
+        ("interpolated", pa.bool_()),
+        ("partial", pa.bool_()),
+        ("multiple", pa.bool_()),
+    ]
+)
+
 PERCENTILE_COLUMNS: Final = pa.schema([*_INTERVAL, ("percent", pa.float64()), ("value", pa.float64()), *_MEASURE])
 
 _STATE: Final = (("state", pa.float64()), ("state_text", pa.string()), ("status", pa.string()))
@@ -96,3 +109,7 @@ GAP_COLUMNS: Final = pa.schema(
 )
 
 STALE_COLUMNS: Final = pa.schema([("tag", pa.string()), ("time", TIME), ("last_scan", TIME), ("seconds", pa.float64())])
+
+EXPLAIN_COLUMNS: Final = pa.schema(
+    [("what", pa.string()), ("time", TIME), *_VALUE, ("substituted", pa.bool_()), ("text", pa.string())]
+)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 
-from historian.model.samples import BoolArray, IndexArray, Int64Array
+from historian.model.samples import BoolArray, IndexArray, Int64Array, Samples, concatenate
 from historian.model.status import BAD_NO_DATA, INTERPOLATED
+from historian.retrieval.described import described
 from historian.retrieval.functions.arguments import choice
 from historian.retrieval.functions.columns import AT_COLUMNS, INTERPOLATED_COLUMNS, TIME
 from historian.retrieval.functions.reading import Reading, concatenated, times
@@ -19,6 +20,10 @@ from historian.retrieval.questions.bounding import ValuesAt
 from historian.retrieval.questions.lookup import every_tag
 from historian.retrieval.series import Series
 from storage.arrays import column
+
+_NO_SAMPLE: Final = Samples(
+    np.zeros(1, np.int32), np.zeros(1, np.int64), np.full(1, np.nan), np.full(1, BAD_NO_DATA, np.uint32)
+)
 
 
 def interpolated(reading: Reading, tags: object, start: object, end: object, step: object) -> pa.Table:
@@ -83,6 +88,8 @@ def _at(reading: Reading, tags: object, mode: object, asked: Sequence[Int64Array
     rows = reading.rows(tags)
     if not len(instants):
         return [AT_COLUMNS.empty_table()] * len(asked)
+    if len(instants) == 1 and way == "at_or_before":
+        return [_newest(reading, rows, int(instants[0]))] * len(asked)
     series = reading.series(rows, int(instants[0]), int(instants[-1]) + 1)
     place, at_us = every_tag(series, instants)
     found = at_instants.value_at(series, place, at_us, way)
@@ -96,6 +103,23 @@ def _at(reading: Reading, tags: object, mode: object, asked: Sequence[Int64Array
     }
     table = pa.table(columns).select(AT_COLUMNS.names)
     return [table.take(_places(len(rows), instants, wanted)) for wanted in asked]
+
+
+def _newest(reading: Reading, rows: IndexArray, at_us: int) -> pa.Table:
+    """The newest sample of each tag at or before one instant: found without what lies beside it."""
+    tag_id = reading.tags.tag_id[rows]
+    found = reading.ranges.at_or_before(reading.snapshot, np.sort(tag_id), at_us)
+    place = found.tag_id.searchsorted(tag_id)
+    known = np.isin(tag_id, found.tag_id)
+    samples = concatenate([found, _NO_SAMPLE]).take(np.where(known, place, len(found)))
+    columns = {
+        "tag": reading.names(rows),
+        "at": times(np.full(len(rows), at_us, np.int64)),
+        "time": column(samples.time_us, TIME, missing=~known),
+        **described(samples, rows, reading.tags),
+        "interpolated": column(np.zeros(len(rows), np.bool_), pa.bool_()),
+    }
+    return pa.table(columns).select(AT_COLUMNS.names)
 
 
 def _places(tags: int, instants: Int64Array, wanted: Int64Array) -> pa.Array:

@@ -67,6 +67,8 @@ def _rules(rollover: object, deadband: object, max_rate_per_s: object) -> Counte
 
 def totalize(reading: Reading, tags: object, *, unit: object, **over: object) -> pa.Table:
     """The integral of a rate per ``unit``; columns as MEASURE_COLUMNS.  Raises UsageError."""
+    if unit is None:
+        raise UsageError("cannot total: got no unit, wanted the time unit of the rate, as unit := 'hour' for m3/h")
     return _of_stretches(reading, tags, frame(reading, **over), lambda found: integrate(found, str(unit)))
 
 

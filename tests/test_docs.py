@@ -19,6 +19,8 @@ from historian.config import schema
 from historian.config.load import load_configuration
 from historian.config.tag_columns import COLUMNS
 from historian.retrieval.connection import connect
+from historian.retrieval.functions.bind import Answered
+from historian.retrieval.functions.catalogue import FUNCTIONS
 from historian.retrieval.query import ask
 from historian.retrieval.views import view_names
 from storage.reader import StoreReader, StoreSnapshot
@@ -163,10 +165,12 @@ def queries_shown(page: str) -> list[str]:
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if queries_shown(page)])
-def test_queries_shown_run(snapshot, page):
-    with closing(connect(snapshot)) as connection:
-        for query in queries_shown(page):
-            ask(connection, query).table()
+def test_queries_shown_run(plant, page):
+    with closing(StoreReader.open(plant / "store")) as reader:
+        snapshot = reader.snapshot()
+        with closing(connect(snapshot, answered=Answered(snapshot, "UTC", reader.tag_versions))) as connection:
+            for query in queries_shown(page):
+                ask(connection, query).table()
 
 
 @pytest.mark.parametrize("view", list(view_names()))
@@ -176,6 +180,23 @@ def test_views_and_their_columns_are_described(snapshot, view):
     with closing(connect(snapshot)) as connection:
         columns = ask(connection, f"from {view}").schema.names
     assert [column for column in columns if column not in code_words(described)] == []
+
+
+@pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.name)
+def test_table_functions_are_described(function):
+    described = markdown.section(REFERENCE / "functions.md", function.name)
+    assert described, f"functions.md has no section for {function.name}"
+    words = set(re.findall(r"\w+", described))
+    columns = words | _columns_like(described)
+    assert [parameter.name for parameter in function.parameters if parameter.name not in words] == []
+    assert [name for name in function.columns.names if name not in columns] == []
+
+
+def _columns_like(described: str) -> set[str]:
+    """The columns of another function that a section says it has."""
+    named = re.search(r"Columns as `(\w+)`", described)
+    alike = [each for each in FUNCTIONS if named is not None and each.name == named[1]]
+    return {name for each in alike for name in each.columns.names}
 
 
 def test_public_names_of_python_are_described():

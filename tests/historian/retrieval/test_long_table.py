@@ -52,6 +52,10 @@ def test_it_is_what_sql_says(folder, tags, start_s, end_s, zone):
         wanted = samples_in(scope).table()
     with historian.open(folder, time_zone=zone) as h:
         found = h.history(tags, *(historian_time(s) for s in (start_s, end_s)))
+    # Beyond what is stored, every row says what it is and what people noted.
+    assert set(found.column("kind").to_pylist()) <= {"sample"}
+    assert found.column("note").null_count == len(found)
+    found = found.drop_columns(["kind", "note"])
     assert found.schema == wanted.schema
     assert found.to_pylist() == wanted.to_pylist()
 

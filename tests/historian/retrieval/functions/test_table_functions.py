@@ -222,7 +222,7 @@ def test_only_while_another_tag_is_so(opened):
     # The valve is open from 10 to 20 s, 30 to 40 and 50 until its last sample at 59.
     for value in ("'open'", "1", "true", "'= 1'", "['open', 'ajar']", "'> 0.5'", "'<> closed'"):
         assert rows(opened, sql.format(value), "value") == [29_000.0], value
-    # Closed for 30 s, but the flow is Uncertain for the one from 3 s on.
+    # Closed for 30 s, but the flow is Uncertain for the one from 5 s on.
     assert rows(opened, sql.format("'closed'"), "value") == [29_000.0]
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from historian.model.status import CALCULATED, INTERPOLATED, MULTIPLE_VALUES, PARTIAL
@@ -15,6 +15,7 @@ from historian.retrieval.aggregates import NAMES, AggregateOptions, AggregateRow
 from historian.retrieval.intervals import Intervals
 from historian.retrieval.series import Series
 from properties import aggregate_reference, aggregate_row
+from support.examples import examples
 
 LONGEST = 24
 UNIT = math.lcm(*range(1, LONGEST + 1))
@@ -184,15 +185,6 @@ def check(case: Case, name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 @given(case=cases())
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 def test_every_row_is_what_the_plain_reference_gives(name, case):
-    check(case, name)
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(900)
-@pytest.mark.parametrize("name", NAMES)
-@given(case=cases())
-@settings(max_examples=400, suppress_health_check=list(HealthCheck))
-def test_every_row_is_what_the_plain_reference_gives_of_many(name, case):
     check(case, name)

@@ -29,13 +29,15 @@ class Areas:
         """The sum from the first to the last sample of each run (length of ``runs``)."""
         found = np.zeros(len(runs))
         scratch = _Scratch()
-        for numbers, part in runs.blocks():
+        for which, part in runs.blocks():
             # The last sample of a run begins no area inside it; runs of one sample have none.
-            some = part.stop - part.first > 1
-            low, high = int(part.first[0]), int(part.stop.max()) - 1
-            if high > low:
-                inside = Runs(part.first[some] - low, part.stop[some] - 1 - low, part.asked[some], part.total)
-                found[numbers[some]] = inside.reduced(np.add, self._column(low, high, scratch))
+            some = part.take(part.stop - part.first > 1)
+            if len(some):
+                low, high = int(some.first[0]), int(some.stop.max()) - 1
+                inside = Runs(some.first - low, some.stop - 1 - low, some.asked, some.total)
+                sums = np.zeros(len(part))
+                sums[part.stop - part.first > 1] = inside.reduced(np.add, self._column(low, high, scratch))
+                found[which] = sums
         return found if self.stepped else found / 2
 
     def _column(self, low: int, high: int, scratch: _Scratch) -> FloatArray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -13,7 +12,7 @@ from historian.model.samples import BoolArray, FloatArray, IndexArray, Int64Arra
 from historian.retrieval.aggregates.answer import NO_ROW
 from historian.retrieval.aggregates.pieces import Rows
 from historian.retrieval.aggregates.remainders import Remainders
-from historian.retrieval.aggregates.runs import Runs
+from historian.retrieval.aggregates.runs import LaidOut, Runs
 
 ScalarT = TypeVar("ScalarT", np.int64, np.intp, np.uint32, np.bool_)
 
@@ -106,58 +105,49 @@ def picked(candidates: NDArray[ScalarT], number: IndexArray, fill: ScalarT | int
 
 def of_samples(value: FloatArray, runs: Runs, end: End, remainders: Remainders) -> Candidates:
     """The extreme of the rows of ``value`` (float64[n]) in each range of the runs, one candidate a range."""
-    best = runs.combined(end.ufunc, runs.reduced(end.ufunc, value), end.worst)
-    rest = _best_rest(value, runs, best, end, remainders) if remainders else np.zeros(runs.total, np.int64)
-    count, first = np.zeros(len(runs), np.intp), np.full(len(runs), _LAST)
-    for doubles in _holders(value, runs, best):
-        holders = doubles.closest(remainders, rest) if remainders else doubles
-        some = holders.counts > 0
-        count[holders.numbers] = holders.counts
-        first[holders.numbers[some]] = holders.rows[holders.begins[some]]
+    found = [_of_laid_out(each, end, remainders) for each in runs.in_order(value)]
+    columns = zip(*((each.value, each.rest, each.count, each.sample) for each in found), strict=True)
+    return found[0] if len(found) == 1 else Candidates(*map(np.concatenate, columns))
+
+
+def _of_laid_out(laid: LaidOut, end: End, remainders: Remainders) -> Candidates:
+    runs = laid.runs
+    best = runs.combined(end.ufunc, runs.reduced(end.ufunc, laid.column), end.worst)
+    holders = _rows_of(laid.column, runs, best[runs.asked])
+    rest = np.zeros(runs.total, np.int64)
+    if remainders:
+        holders, rest = _closest(holders, laid, end, remainders)
+    begins, count = _positions(holders, runs)
+    there = count > 0
+    first = np.full(len(runs), _LAST)
+    first[there] = holders[begins[there]] + laid.moved[there]
     count = runs.combined(np.add, count, 0)
     sample = np.where(count > 0, runs.combined(np.minimum, first, _LAST), NO_ROW)
     return Candidates(best, rest, count, sample)
 
 
-@dataclass(frozen=True, slots=True)
-class _Holders:
-    """``rows`` intp[h] with the extreme value, by run: those of each of ``runs`` begin at ``begins`` (intp[s]).
-
-    ``numbers`` intp[s]: the numbers of the runs among all.
-    """
-
-    numbers: IndexArray
-    runs: Runs
-    rows: IndexArray
-    begins: IndexArray
-
-    @property
-    def counts(self) -> IndexArray:
-        return np.diff(self.begins, append=len(self.rows))
-
-    def closest(self, remainders: Remainders, rest: Int64Array) -> _Holders:
-        """Those whose remainder is also that of their range (int64, one a range)."""
-        which = remainders.at(self.rows) == np.repeat(rest[self.runs.asked], self.counts)
-        before = np.concatenate([np.zeros(1, np.intp), np.cumsum(which)])
-        return _Holders(self.numbers, self.runs, self.rows[which], before[self.begins])
+def _rows_of(column: FloatArray, runs: Runs, wanted: FloatArray) -> IndexArray:
+    """The rows, ascending, where ``column`` has the value that is ``wanted`` of their run (float64, one a run)."""
+    found = [np.empty(0, np.intp)]
+    for which, part in runs.blocks():
+        low, high = part.first[0], part.stop[-1]
+        found.append(np.flatnonzero(column[low:high] == part.spread(wanted[which])) + low)
+    return np.concatenate(found)
 
 
-def _holders(value: FloatArray, runs: Runs, best: FloatArray) -> Iterator[_Holders]:
-    """The rows that have the extreme of their range, a block of runs at a time."""
-    for numbers, part in runs.blocks():
-        beside = part.beside(value, best[part.asked])
-        hits = np.flatnonzero(beside.values == beside.of_runs)
-        begins = np.searchsorted(hits, beside.begins)
-        counts = np.diff(begins, append=len(hits))
-        yield _Holders(numbers, part, hits + np.repeat(part.first - beside.begins, counts), begins)
+def _positions(rows: IndexArray, runs: Runs) -> tuple[IndexArray, IndexArray]:
+    """Where those of ``rows`` (ascending) that are in each run begin, and how many they are."""
+    begins = np.searchsorted(rows, runs.first)
+    return begins, np.searchsorted(rows, runs.stop) - begins
 
 
-def _best_rest(value: FloatArray, runs: Runs, best: FloatArray, end: End, remainders: Remainders) -> Int64Array:
-    """The most extreme remainder of those rows whose double is the extreme (int64, one a range)."""
-    found = np.full(len(runs), end.worst_rest)
-    for holders in _holders(value, runs, best):
-        some = holders.counts > 0
-        if some.any():
-            rest = remainders.at(holders.rows)
-            found[holders.numbers[some]] = end.ufunc.reduceat(rest, holders.begins[some])
-    return runs.combined(end.ufunc, found, end.worst_rest)
+def _closest(holders: IndexArray, laid: LaidOut, end: End, remainders: Remainders) -> tuple[IndexArray, Int64Array]:
+    """Those of the rows with the most extreme remainder of their range, and that remainder (int64, one a range)."""
+    runs = laid.runs
+    begins, count = _positions(holders, runs)
+    rest, there = remainders.at(holders + np.repeat(laid.moved, count)), count > 0
+    of_runs = np.full(len(runs), end.worst_rest)
+    if there.any():
+        of_runs[there] = end.ufunc.reduceat(rest, begins[there])
+    best = runs.combined(end.ufunc, of_runs, end.worst_rest)
+    return holders[rest == np.repeat(best[runs.asked], count)], best

@@ -78,42 +78,68 @@ class Runs:
             answers[self.asked[begins]] = ufunc.reduceat(found, begins)
         return answers
 
-    def blocks(self) -> Iterator[tuple[IndexArray, Runs]]:
-        """A few runs at a time, whose rows lie near each other, with their numbers among these."""
-        order = np.arange(len(self))
-        if (np.diff(self.first) < 0).any():
-            order = np.argsort(self.first, kind="stable")
-        cuts = np.flatnonzero(np.diff(self.first[order] // BLOCK)) + 1
-        edges = [0, *cuts.tolist(), len(order)] if len(order) else []
+    def blocks(self) -> Iterator[tuple[slice | IndexArray, Runs]]:
+        """A few runs at a time, whose rows lie near each other, and which of these they are."""
+        order = np.argsort(self.first, kind="stable") if self.disordered else None
+        first = self.first if order is None else self.first[order]
+        cuts = np.flatnonzero(np.diff(first // BLOCK)) + 1
+        edges = [0, *cuts.tolist(), len(first)] if len(first) else []
         for start, end in pairwise(edges):
-            numbers = order[start:end]
-            yield numbers, self.take(numbers)
+            which = slice(start, end) if order is None else order[start:end]
+            yield which, self.take(which)
 
-    def take(self, which: BoolArray | IndexArray) -> Runs:
-        """Some of the runs: a mask, or their numbers."""
+    def take(self, which: slice | BoolArray | IndexArray) -> Runs:
+        """Some of the runs."""
         return Runs(self.first[which], self.stop[which], self.asked[which], self.total)
 
-    def beside(self, column: FloatArray, of_runs: FloatArray) -> Beside:
-        """The rows of the runs, each beside what ``of_runs`` (length s) says of its run."""
-        lengths = self.stop - self.first
+    def moved(self, rows: int) -> Runs:
+        """The same runs, so many rows earlier."""
+        return Runs(self.first - rows, self.stop - rows, self.asked, self.total)
+
+    def spread(self, of_runs: FloatArray) -> FloatArray:
+        """What ``of_runs`` (float64[s]) says of each run, row by row from the first to the last; NaN between runs.
+
+        Of runs in the order of their rows.
+        """
+        lengths, gaps = self.stop - self.first, self.first[1:] - self.stop[:-1]
+        if not gaps.any():
+            return np.repeat(of_runs, lengths)
+        none = np.full(len(self), np.nan)
+        return np.repeat(_by_turns(of_runs, none), _by_turns(lengths, np.append(gaps, 0)))
+
+    def in_order(self, column: FloatArray) -> Iterator[LaidOut]:
+        """The runs and their rows so that no two overlap and they are in order; all runs of a range stay together.
+
+        Without copying where they are so; else with copies of a limited number of rows at a time.
+        """
         if not self.disordered:
-            # Nothing is copied; the rows between two runs stay, beside NaN.
-            low = int(self.first[0])
-            gaps = np.append(self.first[1:], self.stop[-1:]) - self.stop
-            spread = np.repeat(_by_turns(of_runs, np.full(len(self), np.nan)), _by_turns(lengths, gaps))
-            return Beside(column[low : self.stop[-1]], spread, self.first - low)
+            yield LaidOut(column, self, np.zeros(len(self), np.intp))
+            return
+        lengths = self.stop - self.first
         begins = np.cumsum(lengths) - lengths
-        rows = np.repeat(self.first - begins, lengths) + np.arange(lengths.sum())
-        return Beside(column[rows], np.repeat(of_runs, lengths), begins)
+        ranges = np.flatnonzero(np.diff(self.asked, prepend=-1))
+        cuts = ranges[np.flatnonzero(np.diff(begins[ranges] // (16 * BLOCK), prepend=-1))]
+        for start, end in pairwise([*cuts.tolist(), len(self)]):
+            yield self._laid_out(column, start, end)
+
+    def _laid_out(self, column: FloatArray, start: int, end: int) -> LaidOut:
+        """The runs [start, end) one after the other, and the ranges that they are of."""
+        first, lengths = self.first[start:end], self.stop[start:end] - self.first[start:end]
+        stop = np.cumsum(lengths)
+        moved = first - (stop - lengths)
+        low = int(self.asked[start]) if start else 0
+        high = int(self.asked[end]) if end < len(self) else self.total
+        runs = Runs(stop - lengths, stop, self.asked[start:end] - low, high - low)
+        return LaidOut(column[np.repeat(moved, lengths) + np.arange(lengths.sum())], runs, moved)
 
 
 @dataclass(frozen=True, slots=True)
-class Beside:
-    """``values`` float64[x] of some runs, run i from ``begins[i]`` on, each with what its run has, ``of_runs``."""
+class LaidOut:
+    """``runs`` of rows of ``column`` in order, without overlap; run i lay ``moved[i]`` rows later before (intp[s])."""
 
-    values: FloatArray
-    of_runs: FloatArray
-    begins: IndexArray
+    column: FloatArray
+    runs: Runs
+    moved: IndexArray
 
 
 def _by_turns(one: NDArray[ScalarT], other: NDArray[ScalarT]) -> NDArray[ScalarT]:

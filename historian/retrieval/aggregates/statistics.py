@@ -8,7 +8,7 @@ from historian.model.samples import FloatArray
 from historian.retrieval.aggregates.answer import Answer, calculated
 from historian.retrieval.aggregates.judgement import by_values, doubtful_where
 from historian.retrieval.aggregates.question import Question
-from historian.retrieval.aggregates.runs import Runs
+from historian.retrieval.aggregates.runs import LaidOut
 
 
 def average(question: Question) -> Answer:
@@ -51,12 +51,20 @@ def _means(question: Question) -> FloatArray:
 
 def _squares(question: Question) -> FloatArray:
     """The sum of squared distances from the mean, of each row: a pass of its own, as sums of squares lose digits."""
-    runs = question.inside.good_runs
-    means = question.rows.spread(_means(question))[runs.asked]
-    found = np.empty(len(runs))
-    for numbers, part in runs.blocks():
-        beside = part.beside(question.series.value, means[numbers])
-        away = np.subtract(beside.values, beside.of_runs, out=beside.of_runs)
-        moved = Runs(beside.begins, beside.begins + (part.stop - part.first), part.asked, part.total)
-        found[numbers] = moved.reduced(np.add, np.square(away, out=away))
-    return question.rows.total_of(runs.combined(np.add, found, 0))
+    runs, found, asked = question.inside.good_runs, [np.empty(0)], 0
+    means = question.rows.spread(_means(question))
+    for laid in runs.in_order(question.series.value):
+        of_ranges = means[asked : asked + laid.runs.total]
+        found.append(laid.runs.combined(np.add, _squares_of_runs(laid, of_ranges[laid.runs.asked]), 0))
+        asked += laid.runs.total
+    return question.rows.total_of(np.concatenate(found))
+
+
+def _squares_of_runs(laid: LaidOut, means: FloatArray) -> FloatArray:
+    """The sum of squared distances from the mean of each run (both of length s)."""
+    found = np.empty(len(laid.runs))
+    for which, part in laid.runs.blocks():
+        low, high = int(part.first[0]), int(part.stop[-1])
+        away = laid.column[low:high] - part.spread(means[which])
+        found[which] = part.moved(low).reduced(np.add, np.square(away, out=away))
+    return found

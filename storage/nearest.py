@@ -29,7 +29,8 @@ GROWTH: Final = 16
 class Nearest:
     """Samples of ``tag_id`` (sorted, each once) next to ``at_us``: strictly ``before`` it, else at it or after it.
 
-    Of each tag the nearest one and the nearest ``not_bad`` ones that are not Bad.  A distance is the time from the
+    Of each tag the nearest one and the nearest ``not_bad`` ones that are not Bad: with a status below ``bad_from``,
+    BAD or, to take Uncertain ones for Bad, UNCERTAIN.  A distance is the time from the
     instant, always positive; ``_reach`` is how far away the farthest wanted sample is at most, by place in ``tag_id``.
     """
 
@@ -43,10 +44,11 @@ class Nearest:
         *,
         before: bool,
         not_bad: int,
+        bad_from: int = BAD,
     ) -> None:
         self._pieces, self._ranges, self._loose = pieces, ranges, loose
         self._tag_id, self._at_us = tag_id, at_us
-        self._before, self._not_bad = before, not_bad
+        self._before, self._not_bad, self._bad_from = before, not_bad, bad_from
         self._nearest = np.full(len(tag_id), _FAR)
         self._good = np.full((len(tag_id), not_bad), _FAR)
         self._reach = self._good[:, -1] if not_bad else self._nearest
@@ -134,7 +136,7 @@ class Nearest:
 
     def _keep(self, tag: int, piece: Piece, rows: Rows, *, is_all: bool) -> bool:
         """Note the wanted ones of ``rows``; False when there may be more of them farther away."""
-        times, is_good = piece.time_us[rows], piece.status[rows] < BAD
+        times, is_good = piece.time_us[rows], piece.status[rows] < self._bad_from
         if not is_all and (not len(times) or np.count_nonzero(is_good) < self._not_bad):
             return False
         if len(times):
@@ -170,7 +172,7 @@ class Nearest:
             distance = np.abs(part.piece.time_us[part.rows] - self._at_us)
             wanted: BoolArray = distance == self._nearest[place]
             if self._not_bad:
-                wanted |= (part.piece.status[part.rows] < BAD) & (distance <= self._reach[place])
+                wanted |= (part.piece.status[part.rows] < self._bad_from) & (distance <= self._reach[place])
             if wanted.any():
                 yield Part(part.tag_id, part.piece, _at(part.rows, np.flatnonzero(wanted)))
 

@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 
 from historian.model.samples import FloatArray, IndexArray, Int32Array, Samples
+from historian.model.status import BAD, UNCERTAIN
 from storage.arrays import numpy_of
 from storage.catalogue import ArchiveFile
 from storage.columns import times_us
@@ -42,15 +43,24 @@ class RangeReader:
         """The samples in [``start_us``, ``end_us``)."""
         return assemble(self._between(snapshot, Loose.of(snapshot, tag_id), tag_id, start_us, end_us))
 
-    def around(self, snapshot: StoreSnapshot, tag_id: Int32Array, start_us: int, end_us: int) -> Samples:
+    def around(
+        self,
+        snapshot: StoreSnapshot,
+        tag_id: Int32Array,
+        start_us: int,
+        end_us: int,
+        *,
+        uncertain_as_bad: bool = False,
+    ) -> Samples:
         """The samples in [``start_us``, ``end_us``), and those outside that answers about this range depend on.
 
         These are, of each tag, the last sample before it and the last two before it that are not Bad; the first one
-        after it and the first one after it that is not Bad.
+        after it and the first one after it that is not Bad.  ``uncertain_as_bad`` takes Uncertain ones for Bad.
         """
         loose, ranges = Loose.of(snapshot, tag_id), self._files(snapshot)
-        before = Nearest(self._pieces, ranges, loose, tag_id, start_us, before=True, not_bad=2)
-        after = Nearest(self._pieces, ranges, loose, tag_id, end_us, before=False, not_bad=1)
+        bad_from = UNCERTAIN if uncertain_as_bad else BAD
+        before = Nearest(self._pieces, ranges, loose, tag_id, start_us, before=True, not_bad=2, bad_from=bad_from)
+        after = Nearest(self._pieces, ranges, loose, tag_id, end_us, before=False, not_bad=1, bad_from=bad_from)
         inside = self._between(snapshot, loose, tag_id, start_us, end_us)
         return assemble([*before.find(), *inside, *after.find()])
 

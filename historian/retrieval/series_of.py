@@ -24,13 +24,24 @@ BLOCK_SAMPLES: Final = 4_000_000
 _NEVER_US: Final = int(np.iinfo(np.int64).min)
 
 
-def read_series(reading: RangeReader, snapshot: StoreSnapshot, rows: IndexArray, span: TimeRange) -> Series:
+def read_series(
+    reading: RangeReader,
+    snapshot: StoreSnapshot,
+    rows: IndexArray,
+    span: TimeRange,
+    *,
+    uncertain_as_bad: bool = False,
+) -> Series:
     """The series of the tags at ``rows`` of ``snapshot.tags``, in that order, for ``span``.
+
+    With ``uncertain_as_bad`` it is for a question that takes Uncertain samples for Bad ones: the neighbours of the
+    range that are not Bad are Good ones then.
 
     Raises CorruptionError, which names the file of the archive.
     """
     tag_id = numpy_of(snapshot.tags.column("tag_id"), np.int32)[rows]
-    samples = reading.around(snapshot, np.sort(tag_id), span.start_us, span.end_us)
+    ids = np.sort(tag_id)
+    samples = reading.around(snapshot, ids, span.start_us, span.end_us, uncertain_as_bad=uncertain_as_bad)
     starts, samples = by_place(samples, tag_id)
     return Series(
         starts,
@@ -50,6 +61,8 @@ def read_blocks(
     rows: IndexArray,
     span: TimeRange,
     samples: int = BLOCK_SAMPLES,
+    *,
+    uncertain_as_bad: bool = False,
 ) -> Iterator[tuple[IndexArray, Series]]:
     """The same in blocks of about ``samples`` samples, or of one tag that has more; with each the rows of its tags."""
     tag_id = numpy_of(snapshot.tags.column("tag_id"), np.int32)[rows]
@@ -57,7 +70,8 @@ def read_blocks(
     estimate = np.empty(len(rows))
     estimate[order] = reading.estimate(snapshot, tag_id[order], span.start_us, span.end_us)
     for first, end in _cuts(estimate, samples):
-        yield rows[first:end], read_series(reading, snapshot, rows[first:end], span)
+        mine = rows[first:end]
+        yield mine, read_series(reading, snapshot, mine, span, uncertain_as_bad=uncertain_as_bad)
 
 
 def _cuts(estimate: FloatArray, limit: int) -> Iterator[tuple[int, int]]:

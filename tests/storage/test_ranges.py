@@ -82,14 +82,16 @@ def expected_between(model: Model, tags: list[int], start: int, end: int) -> lis
     return [(key, model[key]) for key in sorted(model) if key[0] in tags and start <= key[1] < end]
 
 
-def expected_around(model: Model, tags: list[int], start: int, end: int) -> list[tuple[Key, tuple[Value, int]]]:
+def expected_around(
+    model: Model, tags: list[int], start: int, end: int, bad_from: int = 0x80000000
+) -> list[tuple[Key, tuple[Value, int]]]:
     """By the definition: the last before, the last two not Bad before, the first after, the first not Bad after."""
     keys: set[Key] = {key for key, _ in expected_between(model, tags, start, end)}
     for tag in tags:
         mine = sorted(key for key in model if key[0] == tag)
         before, after = [key for key in mine if key[1] < start], [key for key in mine if key[1] >= end]
-        keys |= {*before[-1:], *[key for key in before if model[key][1] < BAD][-2:]}
-        keys |= {*after[:1], *[key for key in after if model[key][1] < BAD][:1]}
+        keys |= {*before[-1:], *[key for key in before if model[key][1] < bad_from][-2:]}
+        keys |= {*after[:1], *[key for key in after if model[key][1] < bad_from][:1]}
     return [(key, model[key]) for key in sorted(keys)]
 
 
@@ -161,8 +163,9 @@ def test_it_is_what_a_dict_of_all_samples_says(tmp_path_factory, actions, small,
                 snapshot = reader.snapshot()
                 between = reading.between(snapshot, tag_id, start_us, end_us)
                 assert as_rows(between) == expected_between(model, tags, start, start + hours)
-                around = reading.around(snapshot, tag_id, start_us, end_us)
-                assert as_rows(around) == expected_around(model, tags, start, start + hours)
+                for as_bad, bad_from in ((False, 0x80000000), (True, 0x40000000)):
+                    around = reading.around(snapshot, tag_id, start_us, end_us, uncertain_as_bad=as_bad)
+                    assert as_rows(around) == expected_around(model, tags, start, start + hours, bad_from)
                 newest = {key[0]: (key, row) for key, row in expected_between(model, tags, -99, start + 1)}
                 assert as_rows(reading.at_or_before(snapshot, tag_id, start_us)) == list(newest.values())
 

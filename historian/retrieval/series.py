@@ -23,8 +23,8 @@ class Series:
 
     Of each tag the samples outside the range that its answers depend on are there too: the last one before it and the
     last two before it that are not Bad, the first after it and the first after it that is not Bad; for a question that
-    takes Uncertain ones for Bad, those that are Good.  A tag without any before it has no samples before it in the store
-    either: its first row is where its data begin.
+    takes Uncertain ones for Bad, those that are Good.  A tag without any before it has no samples before it in the
+    store either: its first row is where its data begin.
 
     ``known_us`` int64[k]: the end of each tag's data, at or after its last row: when its source last answered, or its
     last sample where no source is asked any more.  From the last row to there the last sample holds; after it nothing

@@ -99,31 +99,50 @@ def series_of(tags: tuple[Tag, ...]) -> Series:
     return Series(
         starts([len(tag.samples) for tag in tags]),
         whole(sample.time for sample in samples),
-        np.array([math.nan if sample.value is None else sample.value for sample in samples], np.float64),
+        np.array([math.nan if sample.value is None else float(sample.value) for sample in samples], np.float64),
         np.array([sample.status for sample in samples], np.uint32),
         np.array([tag.stepped for tag in tags], np.bool_),
         whole(tag.known for tag in tags),
+        {row: each.value for row, each in enumerate(samples) if is_rounded(each.value)},
     )
+
+
+def is_rounded(value: float | None) -> bool:
+    """True of whole numbers that no double is."""
+    return isinstance(value, int) and int(float(value)) != value
 
 
 TIMES = st.integers(0, LONGEST)
 
 
+ANY_VALUE = st.integers(-2, 3).map(lambda number: float(UNIT * number))
+LARGE = st.sampled_from((2**60 - 1, 2**60, 2**60 + 1, 2**60 + 3, 2**53 + 1, 5, 0, -(2**62) - 1))
+"""Whole numbers, most of which share their double with another one."""
+
+OF_LARGE = (
+    *("Minimum", "Maximum", "MinimumActualTime", "MaximumActualTime", "Range"),
+    *("Minimum2", "Maximum2", "MinimumActualTime2", "MaximumActualTime2", "Range2"),
+    *("NumberOfTransitions", "Start", "End", "Delta", "Interpolative", "StartBound", "EndBound", "DeltaBounds"),
+)
+DIFFERENCES = ("Range", "Range2", "Delta", "DeltaBounds")
+OF_SAMPLES = set(OF_LARGE) - {*DIFFERENCES, "NumberOfTransitions"}
+
+
 @st.composite
-def samples(draw) -> tuple[aggregate_row.Sample, ...]:
+def samples(draw, values) -> tuple[aggregate_row.Sample, ...]:
     times = sorted(draw(st.sets(TIMES, max_size=10)))
     all_good = draw(st.booleans())
     found = []
     for time in times:
         status = 0 if all_good else draw(st.sampled_from(STATUSES))
-        value = None if status >= 0x80000000 else float(UNIT * draw(st.integers(-2, 3)))
+        value = None if status >= 0x80000000 else draw(values)
         found.append(aggregate_row.Sample(time, value, status))
     return tuple(found)
 
 
 @st.composite
-def tag(draw) -> Tag:
-    found = draw(samples())
+def tag(draw, values) -> Tag:
+    found = draw(samples(values))
     known = (found[-1].time if found else 0) + draw(st.sampled_from((0, 0, 1, 5)))
     notes = tuple(sorted(draw(st.lists(TIMES, max_size=3))))
     return Tag(found, draw(st.booleans()), known, notes)
@@ -155,16 +174,17 @@ def rules(draw) -> aggregate_row.Rules:
     return aggregate_row.Rules(draw(st.booleans()), good, bad, draw(st.booleans()), draw(st.sampled_from((1, 2))))
 
 
+ANY_STEPPED = st.sampled_from((None, None, True, False))
+
+
 @st.composite
-def cases(draw) -> Case:
+def cases(draw, values=ANY_VALUE, stepped=ANY_STEPPED) -> Case:
     intervals = draw(row_of_intervals())
     windows = None
     if draw(st.booleans()):
         windows = tuple(draw(windows_in(low, high)) for low, high in intervals)
-    tags = tuple(draw(st.lists(tag(), min_size=1, max_size=3)))
-    return Case(
-        tags, intervals, windows, draw(st.booleans()), draw(rules()), draw(st.sampled_from((None, None, True, False)))
-    )
+    tags = tuple(draw(st.lists(tag(values), min_size=1, max_size=3)))
+    return Case(tags, intervals, windows, draw(st.booleans()), draw(rules()), draw(stepped))
 
 
 def check(case: Case, name: str) -> None:
@@ -177,6 +197,8 @@ def check(case: Case, name: str) -> None:
         where = f"{name}, row {row}: wanted {want}, got {got.value[row]}, 0x{got.status[row]:08X}, {got.time_us[row]}"
         if want.value is None:
             assert math.isnan(got.value[row]), where
+        elif isinstance(want.value, int) and name in OF_SAMPLES:
+            assert got.exact.get(row, got.value[row]) == want.value, where
         else:
             assert got.value[row] == pytest.approx(want.value, rel=1e-12, abs=1e-6), where
         assert got.status[row] == want.status | bits, where
@@ -187,4 +209,11 @@ def check(case: Case, name: str) -> None:
 @given(case=cases())
 @settings(max_examples=examples(25))
 def test_every_row_is_what_the_plain_reference_gives(name, case):
+    check(case, name)
+
+
+@pytest.mark.parametrize("name", OF_LARGE)
+@given(case=cases(LARGE, st.just(True)))
+@settings(max_examples=examples(25))
+def test_large_whole_numbers_are_exact(name, case):
     check(case, name)

@@ -105,7 +105,8 @@ def _bounds(
     missing = blocked | ~(raw | found.has_before)
     line = _on_the_line(series, edges, found)
     source = np.where(raw, _row_in(series, edges.at), found.before)
-    held = raw | found.held | np.isnan(line)
+    # A level line is its first sample's value, exactly, also where a double cannot hold it.
+    held = raw | found.held | np.isnan(line) | (series.value[found.before] == series.value[found.after])
     value = np.where(held, series.value[source], line)
     status = np.where(doubtful, np.uint32(UNCERTAIN_DATA_SUB_NORMAL), np.uint32(GOOD))
     status = np.where(raw, series.status[source], status)

@@ -8,16 +8,13 @@ from __future__ import annotations
 import importlib.util
 import json
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from historian.model.status import status_code, status_name
-from historian.retrieval.aggregates import NAMES, AggregateOptions, Notes, aggregate
-from historian.retrieval.intervals import Intervals
-from historian.retrieval.series import Series
+from historian.retrieval.aggregates import NAMES
+from support.aggregate_vectors import compute
 
 VECTORS = Path(__file__).parents[5] / "shared" / "vectors"
 
@@ -25,13 +22,7 @@ pytestmark = pytest.mark.skipif(
     not VECTORS.is_dir(), reason=f"{VECTORS} is not there: the vectors are not ours to ship"
 )
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-RESOLUTION_US = 1000  # the tables of the standard are in milliseconds
 LEVELS = ("value", "status", "bits")
-
-
-def us(text: str) -> int:
-    return (datetime.fromisoformat(text) - EPOCH) // timedelta(microseconds=1)
 
 
 def read(name: str) -> dict:
@@ -57,56 +48,9 @@ def checker():
     return module
 
 
-def series_of(dataset: dict) -> Series:
-    samples = dataset["samples"]
-    times = np.array([us(each["t"]) for each in samples])
-    values = np.array([np.nan if each["value"] is None else float(each["value"]) for each in samples])
-    status = np.array([status_code(each["status"]) for each in samples], np.uint32)
-    stepped = np.array([dataset["config"]["Stepped"]])
-    return Series(np.array([0, len(times)]), times, values, status, stepped, times[-1:])
-
-
-def intervals_of(case: dict) -> Intervals:
-    """From the earlier edge upwards, or (start later than end) from the later one downwards."""
-    start, end, step = us(case["start"]), us(case["end"]), case["interval_ms"] * 1000
-    low, high = min(start, end), max(start, end)
-    step = step or high - low
-    if start > end:
-        later = np.arange(high, low, -step)
-        return Intervals(np.maximum(later - step, low), later, reverse=True)
-    earlier = np.arange(low, high, step)
-    return Intervals(earlier, np.minimum(earlier + step, high))
-
-
-def answer(dataset: dict, case: dict) -> list[dict]:
-    settings = dataset["config"]
-    options = AggregateOptions(
-        None,
-        settings["TreatUncertainAsBad"],
-        settings["PercentDataGood"],
-        settings["PercentDataBad"],
-        settings["UseSlopedExtrapolation"],
-        RESOLUTION_US,
-    )
-    noted = np.array([us(each["t"]) for each in dataset["annotations"]], np.int64)
-    notes = Notes(np.array([0, len(noted)]), noted)
-    rows = aggregate(series_of(dataset), intervals_of(case), [case["aggregate"]], options, notes=notes)
-    is_status = case["aggregate"].startswith("WorstQuality")
-    return [
-        {
-            "t": EPOCH + timedelta(microseconds=int(rows.time_us[row])),
-            "value": status_name(int(rows.value[row])) if is_status and rows.value[row] >= 0 else rows.value[row],
-            "status": status_name(int(rows.status[row])),
-            "calculated": rows.calculated[row],
-            "interpolated": rows.interpolated[row],
-            "partial": rows.partial[row],
-            "multi": rows.multiple[row],
-        }
-        for row in range(len(rows))
-    ]
-
-
-def failures(checker, case: dict, got: list[dict]) -> list[str]:
+def failures(checker, case: dict, dataset: dict) -> list[str]:
+    start, end = (datetime.fromisoformat(case[edge]) for edge in ("start", "end"))
+    got = list(compute(dataset, case["aggregate"], start, end, case["interval_ms"]))
     assert len(got) == len(case["rows"]), case["id"]
     tolerance, bits, status = case["value_tolerance"], case.get("bits_check", True), case.get("status_check", True)
     found = []
@@ -121,7 +65,7 @@ def failures(checker, case: dict, got: list[dict]) -> list[str]:
 def test_agrees_with_every_published_row(name, cases, datasets, checker):
     asked = [case for case in cases if case["aggregate"] == name]
     assert asked, "no vectors for this aggregate"
-    assert [each for case in asked for each in failures(checker, case, answer(datasets[case["dataset"]], case))] == []
+    assert [each for case in asked for each in failures(checker, case, datasets[case["dataset"]])] == []
 
 
 def test_every_row_that_its_sources_agree_on_is_compared(cases):

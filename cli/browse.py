@@ -137,4 +137,3 @@ def _say(counts: BrowseCounts, row: RowMaker, output: Path | None) -> None:
         click.echo(f"{counts.refused:,} folders were refused, see above", err=True)
     if not counts.found:
         click.echo("historian: found no variable like that; without --match all are listed", err=True)
-

@@ -97,6 +97,7 @@ def make_report(
         },
         "store": _store(folder, statistics, process),
         "compaction": _with_times(health.get("compaction", {})),
+        "bound": _bound(health.get("bound", {})),
     }
 
 
@@ -128,8 +129,14 @@ def _with_times(figures: Figures) -> Figures:
     }
 
 
+def _bound(figures: Figures) -> Figures:
+    """How compression keeps its promise; empty where nothing is shadowed."""
+    rows = {name: [_with_times(row) for row in figures.get(name, [])] for name in ("worst", "broken")}
+    return {**_with_times(figures), **rows} if figures else {}
+
+
 def _is_time(key: str) -> bool:
-    return key in {"updated_us", "started_us", "last_good_us"}
+    return key in {"updated_us", "started_us", "last_good_us", "until_us", "at_us"}
 
 
 def _store(folder: Path, statistics: StoreStatistics, process: Figures) -> Figures:

@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from cli.bound_text import broken_text
+
 Figures = dict[str, Any]
 
 PIPE_WIDTH: Final = 120
@@ -65,6 +67,8 @@ def headline(report: Figures) -> Text:
     if state == "yes" and process.get("store_state") in _STORE_STATES:
         waiting = count(process.get("pending_rows"))
         line.append(f"\n{_STORE_STATES[process['store_state']]}: {waiting} samples wait in memory", "bold red")
+    for row in report["bound"].get("broken", []):
+        line.append(f"\nAlarm: {broken_text(row)}, at {row['at']}; see historian verify --bound", "bold red")
     if process.get("last_error"):
         line.append(f"\nLast trouble: {process['last_error']}", "red")
     return line
@@ -110,7 +114,7 @@ def _store(report: Figures) -> Table:
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="dim")
     table.add_column(overflow="fold")
-    for name, value in [*_store_rows(store), *_compacted(report)]:
+    for name, value in [*_store_rows(store), *_compacted(report), *_proved(report)]:
         table.add_row(name, value)
     return table
 
@@ -156,6 +160,23 @@ def _compacted(report: Figures) -> list[tuple[str, str]]:
     did = merged if figures["steps"] else "nothing due"
     trouble = f"; {figures['last_error']}" if figures["last_error"] else ""
     return [("compacted", f"{_ago(figures['updated'])}: {did} in {age(figures['seconds'])}{trouble}")]
+
+
+def _proved(report: Figures) -> list[tuple[str, str]]:
+    """How near compression comes to its promise; nothing where no raw samples are kept."""
+    rows = report["bound"].get("worst", [])
+    if not rows:
+        return []
+    worst = max(rows, key=lambda row: row["share"])
+    samples = f"{count(report['store']['shadow_rows'])} raw samples, {in_bytes(report['store']['shadow_bytes'])}"
+    largest = f"largest error {worst['share']:.0%} of its promise ({worst['tag']})"
+    tags = report["bound"]["tags"]
+    return [
+        (
+            "bound",
+            f"{tags} tag{'' if tags == 1 else 's'} compared {_ago(report['bound']['updated'])}, {largest}; {samples}",
+        )
+    ]
 
 
 def _between(store: Figures) -> str:

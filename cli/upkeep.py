@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
+from cli.bound_watch import BoundWatch, look_safely
 from historian.config.settings import Configuration
 from historian.errors import HistorianError
 from historian.model.clock import US_PER_S
@@ -33,6 +34,8 @@ class UpkeepWorker:
         self._now_us = now_us
         self._say = say
         self._error = ""
+        self._bound = BoundWatch(store, configuration.shadow, say)
+        self._bound_error = ""
         self._retention_due_us = 0
         # Not a daemon: what it has begun to write is taken back in order when it is stopped.
         self._thread = threading.Thread(target=self._run, name="upkeep")
@@ -68,6 +71,13 @@ class UpkeepWorker:
                 self._note(self._store.retain(now_us, retention, share=settings.share).errors)
         except HistorianError as error:
             self._note((str(error),))
+        self._look_at_bound(now_us, asked=asked)
+
+    def _look_at_bound(self, now_us: int, *, asked: bool) -> None:
+        error = look_safely(self._bound, now_us, asked=asked)
+        if error and error != self._bound_error:
+            self._say(f"raw samples could not be compared with stored ones, this is tried again: {error}")
+        self._bound_error = error
 
     def _note(self, errors: tuple[str, ...]) -> None:
         """Say each trouble once."""

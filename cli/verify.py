@@ -32,6 +32,9 @@ JOIN: Final = "join-again"
     "--rejoin", is_flag=True, help="First take back files in store/damaged that are whole: copies from a backup."
 )
 @click.option(
+    "--bound", is_flag=True, help="Instead: compare the raw samples of shadowed tags with what compression promises."
+)
+@click.option(
     "--format",
     "format_",
     type=click.Choice(["table", "json"]),
@@ -42,11 +45,12 @@ JOIN: Final = "join-again"
 @store_option
 @config_option
 def verify(
-    *, fast: bool, set_aside: bool, rejoin: bool, format_: str, store_path: Path | None, config_path: Path
-) -> None:
+    *, fast: bool, set_aside: bool, rejoin: bool, bound: bool, format_: str, store_path: Path | None,
+    config_path: Path,
+) -> None:  # fmt: skip
     """Check database, buffer and every file of the archive; also while another process collects.
 
-    Ends with exit code 1 when something is damaged, and says exactly where.
+    Ends with exit code 1 when something is damaged, and says exactly where; with --bound, when a promise was broken.
     """
     # Imported here, so that --help does not wait for Arrow.
     from cli.progress import byte_bar  # noqa: PLC0415 - as above
@@ -55,6 +59,11 @@ def verify(
     from storage.verify import verify as check  # noqa: PLC0415 - as above
 
     folder = find_store(store_path, config_path)
+    if bound:
+        from cli.verify_bound import show_bound  # noqa: PLC0415 - as above
+
+        show_bound(folder, format_)
+        return
     if rejoin:
         _ask(folder, JOIN, {})
     with byte_bar("verifying") as bar:

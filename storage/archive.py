@@ -188,15 +188,20 @@ def _encoded_bytes(values: pa.ChunkedArray, encoding: Encoding, level: int) -> i
     return int(sink.getvalue().size)
 
 
-def encoded_bytes(table: pa.Table, *, level: int = COMPRESSION_LEVEL) -> int:
-    """What the rows of ``table`` (SAMPLE_SCHEMA, sorted) would take in a file of their own, without its footer."""
+def to_bytes(table: pa.Table, *, level: int = COMPRESSION_LEVEL) -> pa.Buffer:
+    """``table`` (SAMPLE_SCHEMA, sorted) as the content of a file of the archive, without the footer's own entries."""
     groups = list(group_bounds(numpy_of(table.column("tag_id"), np.int32)))
     encoding = choose_encoding(table.column("value"), groups, level)
     sink = pa.BufferOutputStream()
     with _writer(sink, table.schema, encoding, level) as writer:
         for first, end in groups:
             writer.write_table(table.slice(first, end - first), row_group_size=end - first)
-    footer = pq.read_metadata(pa.BufferReader(sink.getvalue()))
+    return sink.getvalue()
+
+
+def encoded_bytes(table: pa.Table, *, level: int = COMPRESSION_LEVEL) -> int:
+    """What the rows of ``table`` (SAMPLE_SCHEMA, sorted) would take in a file of their own, without its footer."""
+    footer = pq.read_metadata(pa.BufferReader(to_bytes(table, level=level)))
     return sum(
         footer.row_group(group).column(place).total_compressed_size
         for group in range(footer.num_row_groups)

@@ -63,12 +63,23 @@ def encode(batch: pa.RecordBatch) -> bytes:
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, batch.schema, options=_WRITE) as writer:
         writer.write_batch(batch)
-    stream = memoryview(sink.getvalue())
+    return sealed(sink.getvalue())
+
+
+def sealed(content: pa.Buffer) -> bytes:
+    """``content`` with its CRC-32 behind it."""
+    stream = memoryview(content)
     return b"".join((stream, zlib.crc32(stream).to_bytes(_CRC_BYTES, "little")))
 
 
 def decode(blob: bytes, what: str) -> pa.Table:
     """The table of what :func:`encode` made.  ``what`` names it in the CorruptionError for a blob that was damaged."""
+    with pa.ipc.open_stream(pa.py_buffer(opened(blob, what)), options=_READ) as reader:
+        return reader.read_all()
+
+
+def opened(blob: bytes, what: str) -> memoryview:
+    """The content of what :func:`sealed` made.  Raises CorruptionError, as :func:`decode` does."""
     stream = memoryview(blob)[:-_CRC_BYTES]
     wanted, got = int.from_bytes(blob[-_CRC_BYTES:], "little"), zlib.crc32(stream)
     if got != wanted:
@@ -76,8 +87,7 @@ def decode(blob: bytes, what: str) -> pa.Table:
             f"cannot read {what} in {names.DATABASE}: it was damaged (CRC-32 {got:#010x}, wanted {wanted:#010x}); "
             "keep a copy of the folder as it is and put it back from a backup. The archive is not touched by this"
         )
-    with pa.ipc.open_stream(pa.py_buffer(stream), options=_READ) as reader:
-        return reader.read_all()
+    return stream
 
 
 def decode_batches(blobs: Sequence[tuple[int, bytes]]) -> dict[int, pa.Table]:

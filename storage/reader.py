@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from historian.errors import StoreForeignError, StoreNotFoundError
 from historian.model.commit import QuarantinedSample
+from historian.model.samples import Samples
 from storage import (
     annotation,
     audit,
@@ -33,6 +34,7 @@ from storage import (
     names,
     quarantine,
     schema,
+    shadow,
     source_memory,
     state,
     statistics,
@@ -42,6 +44,7 @@ from storage.arrays import empty_table
 from storage.catalogue import ArchiveFile
 from storage.columns import concatenate, to_batch
 from storage.database import connect_reader, explained, primary_code
+from storage.shadow import ShadowRow
 from storage.statistics import StoreStatistics
 
 ResultT = TypeVar("ResultT")
@@ -223,6 +226,15 @@ class StoreReader:
     def former(self, change: int) -> pa.Table:
         """The samples that a change took away, whose line in the audit names this number as ``former``."""
         return self._read(lambda link: edit_audit.former(link, change))
+
+    def shadow_rows(self) -> list[ShadowRow]:
+        """The rows of raw samples that are kept as a proof, in the order of their first sample."""
+        return self._read(shadow.rows)
+
+    def shadow_samples(self, row: ShadowRow) -> Samples:
+        """The samples of such a row; none when it has gone meanwhile.  Raises CorruptionError."""
+        blob = self._read(lambda link: shadow.fetch(link, row.number))
+        return Samples.empty() if blob is None else shadow.decode(row, blob)
 
     def trouble(self) -> dict[str, object] | None:
         """The figures of a process that cannot write to the database now (a full disk), with ``updated_us``."""

@@ -54,6 +54,7 @@ _KEPT_AS_THEY_ARE: Final = (
     "former",
     "annotation",
     "source_memory",
+    "shadow",
     "audit",
     "quarantine",
     "import_progress",

@@ -25,6 +25,9 @@ EDITS_SINCE: Final = 2
 ANNOTATIONS_SINCE: Final = 3
 """The first version with annotations."""
 
+SHADOW_SINCE: Final = 3
+"""The first version with raw samples kept as a proof."""
+
 SOURCE_MEMORY_SINCE: Final = 3
 """The first version that keeps notes of drivers."""
 
@@ -212,6 +215,15 @@ create table source_memory (
     updated_us integer not null,
     primary key (source, key)
 ) without rowid;
+create table shadow (
+    number integer primary key autoincrement,
+    committed_us integer not null,
+    rows integer not null,
+    first_us integer not null,
+    last_us integer not null,
+    packed integer not null,
+    samples blob not null
+);
 """
 
 _COLUMNS_2: Final = """

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypedDict
 
-from storage import buffer, names, quarantine, schema, state
+from storage import buffer, names, quarantine, schema, shadow, state
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,8 @@ class StoreStatistics:
     ``last_us`` are the times of the oldest and newest stored sample, ``last_commit_us`` is that of the last commit;
     None in an empty store.  ``files_by_level`` says how many came from the buffer ("flush") and how many hold a whole
     day or month; ``retired_files`` are no part of the store any more and will be removed.  ``run_open`` tells that a
-    run has not ended in order: it is collecting, or it crashed.
+    run has not ended in order: it is collecting, or it crashed.  ``shadow_rows`` are raw samples that are kept
+    as a proof, no part of the others; their ``shadow_bytes`` are part of ``database_bytes``.
     """
 
     tags: int
@@ -38,6 +39,8 @@ class StoreStatistics:
     run_open: bool
     files_by_level: Mapping[str, int] = field(default_factory=dict)
     retired_files: int = 0
+    shadow_rows: int = 0
+    shadow_bytes: int = 0
 
     @property
     def bytes_per_sample(self) -> float | None:
@@ -56,6 +59,7 @@ def gather(connection: sqlite3.Connection, folder: Path) -> StoreStatistics:
     first_us, last_us = connection.execute(f"select min(first_us), max(last_us) from ({ranges})").fetchone()  # noqa: S608
     waiting = buffer.state(connection)
     current = state.read(connection)
+    kept = shadow.state(connection)
     return StoreStatistics(
         tags=tags,
         samples=archive_rows + waiting.rows,
@@ -70,6 +74,8 @@ def gather(connection: sqlite3.Connection, folder: Path) -> StoreStatistics:
         last_us=last_us,
         last_commit_us=current.last_commit_us,
         run_open=current.run_open,
+        shadow_rows=kept.rows,
+        shadow_bytes=kept.bytes,
         **_files(connection),
     )
 

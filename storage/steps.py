@@ -26,6 +26,8 @@ STEPS: Final = (
     "remove: committed",
     "join: rows written",
     "join: committed",
+    "shadow: rows written",
+    "shadow: committed",
     "flush: intent recorded",
     "flush: file written",
     "flush: file synced",

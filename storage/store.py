@@ -17,7 +17,7 @@ from typing import Self
 
 import numpy as np
 
-from historian.config.settings import CompactionSettings, RetentionSettings, StoreSettings
+from historian.config.settings import CompactionSettings, RetentionSettings, ShadowSettings, StoreSettings
 from historian.errors import StoreForeignError, StoreGoneError, StoreNotFoundError, UsageError
 from historian.model.commit import AuditEvent, Commit
 from historian.model.samples import Samples
@@ -33,6 +33,7 @@ from storage import (
     quarantine,
     recovery,
     schema,
+    shadow,
     source_memory,
     state,
     statistics,
@@ -75,6 +76,7 @@ class Store:
         self._schedule = FlushSchedule(flusher, settings)
         self._upkeep = Upkeep(connection, self._database, self._turn, self._intents)
         self._access = Access(folder, connection, self._turn)
+        self._shadow = shadow.ShadowKeeper(connection, self._database, self._turn)
         self._identity = _identity(self._database)
         self._recovered = False
         self._last_tag_id = 0
@@ -182,6 +184,7 @@ class Store:
         """
         self._refuse_gone()
         self._refuse_unknown(commit.stored)
+        self._refuse_unknown(commit.shadow)
         if not self._recovered:
             self.recover(commit.time_us)
         row = buffer.encode_samples(commit.stored) if len(commit.stored) else None
@@ -197,6 +200,8 @@ class Store:
         connection = self._connection
         if row is not None:
             buffer.insert(connection, state.next_commit(connection), commit.time_us, row)
+        if len(commit.shadow):
+            shadow.insert(connection, commit.time_us, commit.shadow)
         current.replace(connection, groups)
         quarantine.append(connection, commit.quarantined)
         audit.append(connection, commit.events)
@@ -343,6 +348,15 @@ class Store:
         the report's ``errors``; nothing has gone then.
         """
         return self._upkeep.retain(time_us, settings, dry_run=dry_run, share=share)
+
+    def tend_shadow(self, now_us: int, settings: ShadowSettings) -> None:
+        """Put the raw samples of the last minutes into one row, and let go of those that are too old or too many."""
+        self._shadow.tend(now_us, settings)
+
+    def note_figures(self, figures: Mapping[str, Mapping[str, object]]) -> None:
+        """Put health figures in the place of those of the same names, beside a commit."""
+        with self._turn, transaction(self._connection, self._database, "note figures"):
+            health.replace(self._connection, figures)
 
     def ask_for_upkeep(self) -> None:
         """Wake who waits in :meth:`wait_for_upkeep`, to do everything at once."""

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from historian.errors import CorruptionError
 from historian.model.samples import Int32Array
-from storage import buffer, current, schema, tags
+from storage import buffer, current, schema, shadow, tags
 from storage.damage import Damage
 from storage.overlap import Chunk, Holding, Keys, chunk_of, keys_of
 from storage.verify_files import CataloguedFile
@@ -63,6 +63,7 @@ def check(connection: sqlite3.Connection, *, fast: bool) -> DatabaseCheck:
     examiner.batches(fast=fast)
     if not fast:
         examiner.blobs()
+        examiner.raw_samples()
         examiner.audit()
     return found
 
@@ -196,6 +197,16 @@ class _Examiner:
         if (self.found.version or 1) >= schema.EDITS_SINCE:
             for (number,) in self._select("former", "select number from former"):
                 self._try("former", lambda number=number: self._former(number), number)  # type: ignore[misc]
+
+    def raw_samples(self) -> None:
+        """Raw samples that are kept as a proof, row by row."""
+        for row in self._try("shadow", lambda: shadow.rows(self.connection)) or []:
+            self._try("shadow", lambda row=row: self._shadow(row), row.number)  # type: ignore[misc]
+
+    def _shadow(self, row: shadow.ShadowRow) -> None:
+        blob = shadow.fetch(self.connection, row.number)
+        if blob is not None and len(shadow.decode(row, blob)) != row.rows:
+            self._damage("row", "shadow", f"has other samples than the {row.rows} that the row says", row.number)
 
     def _group(self, group: int) -> None:
         (blob,) = self.connection.execute(

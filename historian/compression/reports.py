@@ -76,9 +76,7 @@ def _rows_between(begin: IndexArray, stop: IndexArray) -> IndexArray:
 class _Marking:
     """Marks stretches of rows.  ``last`` None: nothing was reported before, and stretches may be cut."""
 
-    def __init__(
-        self, series: LaneSeries, settings: LaneSettings, marks: MarkArray, last: SampleSlots | None
-    ) -> None:
+    def __init__(self, series: LaneSeries, settings: LaneSettings, marks: MarkArray, last: SampleSlots | None) -> None:
         self._series = series
         self._settings = settings
         self._marks = marks

@@ -25,6 +25,7 @@ from historian.config.settings import (
     OpcUaSource,
     SecurityMode,
     SecurityPolicy,
+    ShadowSettings,
     StoreSettings,
     ThinningSettings,
 )
@@ -36,6 +37,7 @@ _MODBUS: Final = ModbusSource("", "", "", 0)
 _OPCUA: Final = OpcUaSource("", "")
 _COMPACTION: Final = CompactionSettings()
 _THINNING: Final = ThinningSettings(0)
+_SHADOW: Final = ShadowSettings()
 PKI: Final = "pki"
 """The folder of certificates beside the configuration."""
 
@@ -90,6 +92,16 @@ def _archive_size(text: str) -> int:
     if size < UNITS_BYTES["MB"]:
         raise UnusableValueError(shown(text), "1MB or more")
     return size
+
+
+def _share(text: str) -> float:
+    try:
+        percent = float(text.removesuffix("%").strip()) if text.endswith("%") else -1.0
+    except ValueError:
+        percent = -1.0
+    if not 0 <= percent <= 100:
+        raise UnusableValueError(shown(text), "a percentage from 0% to 100%, in quotes")
+    return percent / 100
 
 
 def _part_of_a_day(microseconds: int) -> int:
@@ -154,6 +166,7 @@ class Root(Section):
     limits: dict[str, Any] = Field(default_factory=dict, description="the section [limits]")
     compaction: dict[str, Any] = Field(default_factory=dict, description="the section [compaction]")
     retention: dict[str, Any] = Field(default_factory=dict, description="the section [retention]")
+    shadow: dict[str, Any] = Field(default_factory=dict, description="the section [shadow]")
     pki: PathText = PKI
 
 
@@ -185,9 +198,7 @@ class ModbusSection(Section):
     timeout: Annotated[int, _duration_from("10ms", "1h")] = _MODBUS.timeout_us
     max_registers: int = Field(_MODBUS.max_registers, ge=1, le=125, description="a whole number from 1 to 125")
     max_bits: int = Field(_MODBUS.max_bits, ge=1, le=2000, description="a whole number from 1 to 2000")
-    max_gap: int | None = Field(
-        _MODBUS.max_gap, ge=0, le=124, description="a whole number of registers from 0 to 124"
-    )
+    max_gap: int | None = Field(_MODBUS.max_gap, ge=0, le=124, description="a whole number of registers from 0 to 124")
     one_by_one: bool = Field(_MODBUS.one_by_one, description="true or false")
 
 
@@ -251,6 +262,15 @@ class RetentionSection(Section):
     max_bytes: Annotated[int, _read_text(_archive_size, "a size in quotes such as 200GiB")] | None = None
     groups: dict[str, Any] | None = Field(None, description="a section [retention.groups.NAME] for each group")
     thinning: dict[str, Any] | None = Field(None, description="the section [retention.thinning]")
+
+
+class ShadowSection(Section):
+    """``[shadow]``: raw samples that are kept as a proof of what compression promises."""
+
+    share: Annotated[float, _read_text(_share, 'a percentage in quotes such as "1%"')] | None = None
+    tags: list[str] | None = Field(None, description='a list of tag names or patterns, such as ["FIC*", "TIC205.PV"]')
+    keep: Annotated[int, _duration_from("1h", "366d")] = _SHADOW.keep_us
+    max_bytes: Annotated[int, _read_text(_archive_size, "a size in quotes such as 500MB")] = _SHADOW.max_bytes
 
 
 class RetentionGroupSection(Section):

@@ -23,6 +23,7 @@ from historian.config.settings import (
     RetentionGroup,
     RetentionSettings,
     ScanClass,
+    ShadowSettings,
     SourceSettings,
     StoreSettings,
     ThinningSettings,
@@ -58,6 +59,7 @@ class Sections:
     compaction: CompactionSettings
     retention: RetentionSettings
     pki: Path
+    shadow: ShadowSettings
 
 
 def read_sections(document: TomlDocument, faults: FaultList) -> Sections:
@@ -76,6 +78,7 @@ def read_sections(document: TomlDocument, faults: FaultList) -> Sections:
         limits=reader.read(schema.LimitsSection, reader.table("limits"), ("limits",)) or schema.LimitsSection(),
         compaction=reader.compaction(),
         retention=reader.retention(),
+        shadow=reader.shadow(),
         pki=reader.pki(),
     )
 
@@ -143,6 +146,16 @@ class _SectionReader:
         if section is None:
             return CompactionSettings()
         return CompactionSettings(section.enabled, section.settle, section.cpu_percent / 100)
+
+    def shadow(self) -> ShadowSettings:
+        """The section ``[shadow]``; without it nothing is shadowed, what was goes by the defaults."""
+        value = self.table("shadow")
+        if not value:
+            return ShadowSettings()
+        section = self.read(schema.ShadowSection, value, ("shadow",))
+        if section is None:
+            return ShadowSettings()
+        return ShadowSettings(section.share or 0.0, tuple(section.tags or ()), section.keep, section.max_bytes)
 
     def retention(self) -> RetentionSettings:
         section = self.read(schema.RetentionSection, self.table("retention"), ("retention",))

@@ -62,6 +62,20 @@ class ThinningSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ShadowSettings:
+    """Raw samples that are kept as a proof of the bound.
+
+    ``share``: part of the tags that leave anything out, chosen by a hash of their names; ``patterns``: these in any
+    case.  ``keep_us``: how long, and ``max_bytes``: how much at most; the oldest go first.
+    """
+
+    share: float = 0.0
+    patterns: tuple[str, ...] = ()
+    keep_us: int = 7 * 86_400_000_000
+    max_bytes: int = 500_000_000
+
+
+@dataclass(frozen=True, slots=True)
 class RetentionSettings:
     """What of the archive goes.  None: nothing for that reason.
 
@@ -160,6 +174,7 @@ class Configuration:
     compaction: CompactionSettings = CompactionSettings()
     retention: RetentionSettings = RetentionSettings()
     pki: Path = Path("pki")
+    shadow: ShadowSettings = ShadowSettings()
 
     def groups(self) -> tuple[ScanGroup, ...]:
         """The scan groups, numbered from 0: sources in their order, and within a source the scan classes in theirs."""
@@ -169,8 +184,12 @@ class Configuration:
         keys = [(source, name) for source in self.sources for name in self.scan_classes if (source, name) in members]
         return tuple(
             ScanGroup(
-                number, source, name,
-                self.scan_classes[name].rate_us, self.scan_classes[name].phase_us, tuple(members[source, name]),
+                number,
+                source,
+                name,
+                self.scan_classes[name].rate_us,
+                self.scan_classes[name].phase_us,
+                tuple(members[source, name]),
             )
             for number, (source, name) in enumerate(keys)
         )

@@ -116,6 +116,16 @@ url = "opc.tcp://127.0.0.1:4840/plant"
 # [retention.thinning]
 # after = "180d"            # of samples older than this averages are kept, apart from the samples
 # every = "1m"
+
+
+# Raw samples of some tags, kept for a while as a proof: historian verify --bound ------------------------------
+
+[shadow]
+# All of these are examples, but for the last two.
+# share = "1%"              # of the tags that leave anything out, chosen by their names
+# tags = ["TIC205.PV"]      # and these
+# keep = "7d"
+# max_bytes = "500MB"
 """
 
 _ROWS: Final = (

@@ -55,7 +55,8 @@ class Commit:
 
     ``stored`` are samples that are final.  ``current`` replaces what the store knew of each group, by group number.
     ``health`` replaces the figures of a source or of the process, by name, as JSON-ready mappings.  ``notes`` replace
-    what is kept for a source's driver, by source and key.
+    what is kept for a source's driver, by source and key.  ``shadow`` are raw samples of a few tags, kept beside as a
+    proof and never seen by queries.
     """
 
     time_us: int
@@ -65,3 +66,4 @@ class Commit:
     events: Sequence[AuditEvent] = ()
     health: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     notes: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    shadow: Samples = field(default_factory=Samples.empty)

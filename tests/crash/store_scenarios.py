@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from conformance.store_data import SECOND, T0, good, make_current, make_samples, make_tags
+from historian.config.settings import ShadowSettings
 from historian.model.commit import Commit
 from storage import buffer_join, steps
 from storage.store import Store
@@ -69,7 +70,19 @@ def join(folder: Path) -> None:
     os._exit(0)
 
 
-SCENARIOS: dict[str, Callable[[Path], None]] = {"collect": collect, "join": join}
+def shadow(folder: Path) -> None:
+    """Three commits with a raw sample each, which then become one row of the shadow."""
+    store = open_store(folder)
+    for second in range(1, 4):
+        raw = make_samples([good(1, second, float(second))])
+        store.commit(Commit(T0 + second * SECOND, raw, shadow=raw))
+        say(f"commit {second}")
+    store.tend_shadow(T0 + 1000 * SECOND, ShadowSettings())
+    say("packed")
+    os._exit(0)
+
+
+SCENARIOS: dict[str, Callable[[Path], None]] = {"collect": collect, "join": join, "shadow": shadow}
 
 
 def die_at(step: str, after: int) -> None:

@@ -15,7 +15,9 @@ import pytest
 from conformance.store_data import SECOND, T0, Row, good
 from conformance.store_suite import audit_rows, stored_rows
 from crash.store_process import environment, files_on_disk
+from crash.store_scenarios import DIED
 from historian.errors import StoreNotFoundError
+from historian.model.samples import concatenate
 from historian.model.status import BAD_SHUTDOWN
 from storage import steps
 from storage.reader import StoreReader
@@ -95,6 +97,14 @@ JOINS = [
     Crash("flush: file renamed", 0, 5, JOINED),
     Crash("flush: catalogue written", 0, 5, JOINED),
     Crash("flush: committed", 0, 5, JOINED),
+]
+
+SHADOWED = [*START, "commit 1", "commit 2", "commit 3"]
+
+SHADOWS = [
+    Crash("commit: rows written", 1, 1, tuple(SHADOWED[:-2])),
+    Crash("shadow: rows written", 0, 3, tuple(SHADOWED)),
+    Crash("shadow: committed", 0, 3, tuple(SHADOWED)),
 ]
 
 RECOVERIES = [Crash(step, 0, 3, ("tags",)) for step in ("recover: rows written", "recover: committed")]
@@ -186,6 +196,18 @@ def test_a_crash_before_the_tables_are_there_is_no_store_yet(store_path):
         StoreReader.open(store_path)
 
 
+@pytest.mark.parametrize("crash", SHADOWS, ids=str)
+def test_a_crash_leaves_the_raw_samples_of_every_commit(store_path, crash):
+    code, said = run(store_path, crash.step, crash.after, "shadow")
+    assert (code, said) == (DIED, crash.acknowledged)
+    with StoreReader.open(store_path) as reader:
+        rows = reader.shadow_rows()
+        raw = concatenate([reader.shadow_samples(row) for row in rows])
+        assert sorted(raw.time_us.tolist()) == [T0 + second * SECOND for second in range(1, crash.commits + 1)]
+        assert len(stored_rows(reader.snapshot())) == crash.commits
+    assert len(rows) == (1 if crash.step == "shadow: committed" else crash.commits)
+
+
 def test_every_step_has_a_line():
     elsewhere = {step for step in steps.STEPS if step.startswith(ELSEWHERE)}
-    assert {crash.step for crash in [*CRASHES, *JOINS, *RECOVERIES]} | elsewhere == set(steps.STEPS)
+    assert {crash.step for crash in [*CRASHES, *JOINS, *SHADOWS, *RECOVERIES]} | elsewhere == set(steps.STEPS)

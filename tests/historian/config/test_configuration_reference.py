@@ -34,9 +34,10 @@ SECTIONS = {
     schema.RetentionSection: "[retention]",
     schema.RetentionGroupSection: "[retention.groups.NAME]",
     schema.ThinningSection: "[retention.thinning]",
+    schema.ShadowSection: "[shadow]",
 }
 
-WHOLE_SECTIONS = {"store", "scan_classes", "sources", "defaults", "limits", "compaction", "retention"}
+WHOLE_SECTIONS = {"store", "scan_classes", "sources", "defaults", "limits", "compaction", "retention", "shadow"}
 
 
 def table(title: str) -> dict[str, list[str]]:
@@ -113,6 +114,7 @@ def section_of(name: str) -> type[schema.Section]:
         "store": schema.StoreSection, "defaults": schema.DefaultsSection, "limits": schema.LimitsSection,
         "compaction": schema.CompactionSection, "retention": schema.RetentionSection,
         "retention.groups.flows": schema.RetentionGroupSection, "retention.thinning": schema.ThinningSection,
+        "shadow": schema.ShadowSection,
     }  # fmt: skip
     return sections.get(name, schema.ScanClassSection if name else schema.Root)
 

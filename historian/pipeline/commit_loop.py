@@ -154,7 +154,7 @@ class CommitLoop:
             self.state = "full" if is_full else "failing"
             what = "has no room" if is_full else "cannot be written"
             self._notice(f"the store {what}, samples are kept in memory and tried again: {error}")
-        if memory_bytes(commit.stored) > self._limit_bytes and self.state != "paused":
+        if memory_bytes(commit.stored) + memory_bytes(commit.shadow) > self._limit_bytes and self.state != "paused":
             self.state = "paused"
             self._pipeline.suspend()
             self._notice(
@@ -200,6 +200,7 @@ def merged(earlier: Commit | None, later: Commit) -> Commit:
     return replace(
         later,
         stored=concatenate([earlier.stored, later.stored]),
+        shadow=concatenate([earlier.shadow, later.shadow]),
         current={**earlier.current, **later.current},
         quarantined=(*earlier.quarantined, *later.quarantined),
         events=(*earlier.events, *later.events),

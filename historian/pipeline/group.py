@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,6 +16,7 @@ from historian.model.scan import Scan, ScanGroup
 from historian.model.status import BAD_WAITING_FOR_INITIAL_DATA
 from historian.model.tag import ValueType
 from historian.pipeline.scaling import Scaling
+from historian.pipeline.shadow import GroupShadow
 from historian.pipeline.time_guard import TimeGuard
 
 
@@ -49,14 +50,16 @@ class GroupPipeline:
     """Scaling, time guard, exception reporting and compression of one group's lanes.
 
     ``tag_ids`` int32[n] are the store's identifiers, lane by lane; ``newest`` is what the store knows of these tags
-    from before, in any order.
+    from before, in any order.  Of the tags named in ``shadowed`` raw samples are kept for :meth:`take_shadow`.
     """
 
     def __init__(
-        self, group: ScanGroup, tag_ids: Int32Array, newest: Samples, *, started_us: int, future_us: int, past_us: int
-    ) -> None:
+        self, group: ScanGroup, tag_ids: Int32Array, newest: Samples, *, started_us: int, future_us: int, past_us: int,
+        shadowed: Collection[str] = (),
+    ) -> None:  # fmt: skip
         self._tags = list(group.tags)
         self._tag_ids = tag_ids
+        self._shadow = GroupShadow(np.array([tag.name in shadowed for tag in group.tags], np.bool_), tag_ids)
         self._started_us = started_us
         self._scaling = Scaling(group.tags)
         settings = LaneSettings.of(group.tags)
@@ -70,6 +73,10 @@ class GroupPipeline:
         self._last_scan_us: Int64Array = np.zeros(len(group.tags), np.int64)
         self.counts = Counts()
 
+    def take_shadow(self) -> Samples:
+        """The raw samples of shadowed lanes since the last call."""
+        return self._shadow.take()
+
     @property
     def tag_ids(self) -> Int32Array:
         """The store's identifiers, lane by lane."""
@@ -80,6 +87,7 @@ class GroupPipeline:
         guarded = self._guard.admit(self._scaling.apply(scan))
         if scan.answered:
             self._last_scan_us[guarded.believed] = scan.arrival_us
+        self._shadow.note(guarded.fresh)
         previous, current = self._exception.push(guarded.fresh)
         stored = [part for reported in (previous, current) if len(reported) for part in self._door.push(reported)]
         self.counts.received += len(scan)

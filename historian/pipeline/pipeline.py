@@ -15,6 +15,7 @@ from historian.model.scan import Scan, ScanGroup
 from historian.model.status import BAD_RESOURCE_UNAVAILABLE, BAD_SHUTDOWN
 from historian.model.tag import ValueType
 from historian.pipeline.group import Counts, GroupPipeline
+from historian.pipeline.shadow import shadowed
 
 WHO = "collect"
 
@@ -55,6 +56,7 @@ class Pipeline:
         self._types: dict[int, ValueType] = {}
         self._pending = Pending.nothing()
         self._group_of_tag = {tag.name: group.number for group in groups for tag in group.tags}
+        shadow = shadowed(configuration.tags, configuration.shadow)
         self._groups = [
             GroupPipeline(
                 group,
@@ -63,6 +65,7 @@ class Pipeline:
                 started_us=clock.wall_us(),
                 future_us=configuration.future_limit_us,
                 past_us=configuration.past_limit_us,
+                shadowed=shadow,
             )
             for group in groups
         ]
@@ -109,6 +112,7 @@ class Pipeline:
             events=tuple(pending.events),
             health=health,
             notes=pending.notes,
+            shadow=concatenate([group.take_shadow() for group in self._groups]),
         )
 
     def take_types(self) -> dict[int, ValueType]:

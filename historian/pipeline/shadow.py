@@ -11,8 +11,36 @@ import math
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
+from historian.compression.lanes import LaneSamples
 from historian.config.settings import ShadowSettings
+from historian.model.samples import BoolArray, Int32Array, Samples, concatenate
 from historian.model.tag import Tag
+
+
+class GroupShadow:
+    """The raw samples of one group's shadowed lanes since the last commit.
+
+    ``lanes`` bool[n] says which these are, ``tag_ids`` int32[n] are the store's identifiers.
+    """
+
+    def __init__(self, lanes: BoolArray, tag_ids: Int32Array) -> None:
+        self._lanes = lanes
+        self._tag_ids = tag_ids
+        self._is_off = not lanes.any()
+        self._parts: list[Samples] = []
+
+    def note(self, fresh: LaneSamples) -> None:
+        """Keep what has just been scanned of these lanes."""
+        if self._is_off:
+            return
+        mine = fresh.where(self._lanes[fresh.lane])
+        if len(mine):
+            self._parts.append(mine.to_samples(self._tag_ids))
+
+    def take(self) -> Samples:
+        """What was kept since the last call."""
+        parts, self._parts = self._parts, []
+        return concatenate(parts)
 
 
 def shadowed(tags: Sequence[Tag], settings: ShadowSettings) -> frozenset[str]:

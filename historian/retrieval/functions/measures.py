@@ -19,9 +19,9 @@ from historian.retrieval.functions.frame import Frame, frame
 from historian.retrieval.functions.reading import Reading, concatenated
 from historian.retrieval.questions.counter import CounterRules
 from historian.retrieval.questions.counter import counter as count_up
-from historian.retrieval.questions.measures import Measures
+from historian.retrieval.questions.measures import Measures, weigh
 from historian.retrieval.questions.percentiles import percentiles
-from historian.retrieval.questions.stretches import Stretches, cut_at
+from historian.retrieval.questions.stretches import Stretches
 from historian.retrieval.questions.time_weighted import slopes, standard_deviation
 from historian.retrieval.questions.totalize import totalize as integrate
 from historian.retrieval.series import Series
@@ -91,7 +91,7 @@ def percentile(reading: Reading, tags: object, *, percents: object = (50,), **ov
     asked = frame(reading, **over)
 
     def answer(series: Series, frame_: Frame) -> dict[str, pa.Array]:
-        found = percentiles(cut_at(series, frame_.windows, len(frame_.intervals)), wanted)
+        found = weigh(series, frame_.windows, len(frame_.intervals), lambda cut: percentiles(cut, wanted))
         columns = [measured(each) for each in found]
         percent = column(np.repeat(np.array(wanted), len(found[0].value)), pa.float64())
         return {name: pa.concat_arrays([each[name] for each in columns]) for name in columns[0]} | {"percent": percent}
@@ -101,7 +101,7 @@ def percentile(reading: Reading, tags: object, *, percents: object = (50,), **ov
 
 def _of_stretches(reading: Reading, tags: object, asked: Frame, measure: Callable[[Stretches], Measures]) -> pa.Table:
     def answer(series: Series, wanted: Frame) -> dict[str, pa.Array]:
-        return measured(measure(cut_at(series, wanted.windows, len(wanted.intervals))))
+        return measured(weigh(series, wanted.windows, len(wanted.intervals), measure))
 
     return over_intervals(reading, tags, asked, answer, MEASURE_COLUMNS)
 

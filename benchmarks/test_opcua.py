@@ -20,6 +20,7 @@ from asyncua.ua.ua_binary import struct_to_binary
 from collectors.opcua.connection import NODES_PER_READ
 from collectors.opcua.data_values import Decoder
 from collectors.opcua.driver import OpcUaDriver
+from collectors.opcua.subscribe_driver import OpcUaSubscriptionDriver
 from collectors.opcua.values import Columns
 from collectors.simulator.plant import SimulatedServer
 from historian.config.settings import OpcUaSource
@@ -90,6 +91,68 @@ def test_driver_against_a_bare_loop(benchmark, figure, url: str) -> None:
     figure(
         f"{name}, processor time", 1e6 * ours.cpu_s / POINTS, "us/value", better="less", peer=1e6 * bare.cpu_s / POINTS
     )
+
+
+REPORTED = 500
+REPORT_S = 0.2
+REPORT_TURNS = 10
+
+
+@pytest.fixture
+def reporting_url() -> Iterator[str]:
+    arguments = ["load-opcua", "--nodes", str(REPORTED), "--report-s", str(REPORT_S)]
+    with contextlib.closing(SimulatedServer(arguments)) as server:
+        yield server.wait_until_ready()
+
+
+async def ours_a_value(url: str, values: int) -> float:
+    """Processor time, in seconds, of a value that the driver takes from its subscription."""
+    source = OpcUaSource("s", url, mode="subscribe", timeout_us=30_000_000)
+    driver = OpcUaSubscriptionDriver(source, SystemClock())
+    tags = (Tag(f"T{number}", "s", f"ns=2;s=N{number}", "fast") for number in range(REPORTED))
+    group = ScanGroup(0, "s", "fast", round(REPORT_S * 1e6), 0, tuple(tags))
+    await driver.connect()
+    try:
+        plan = await driver.plan(group)
+        await driver.read(group, plan)
+        cpu_s, seen, before_us = time.process_time(), 0, 0
+        while seen < values:
+            await asyncio.sleep(REPORT_S)
+            reading = await driver.read(group, plan)
+            for one in (*reading.before, reading):
+                seen += int(np.count_nonzero(one.time_us > before_us))
+                before_us = int(one.time_us.max())
+        return (time.process_time() - cpu_s) / seen
+    finally:
+        await driver.close()
+
+
+async def bare_a_value(url: str, values: int) -> float:
+    """The same of asyncua's own iterator, which keeps a thousand events."""
+    async with Client(url, timeout=30) as client:
+        subscription = await client.create_subscription(REPORT_S * 1_000, queue_maxsize=10 * REPORTED)
+        nodes = [client.get_node(f"ns=2;s=N{number}") for number in range(REPORTED)]
+        async with subscription:
+            await subscription.subscribe_data_change(nodes)
+            events = subscription.__aiter__()
+            for _ in range(REPORTED):
+                await anext(events)
+            cpu_s = time.process_time()
+            for _ in range(values):
+                await anext(events)
+            return (time.process_time() - cpu_s) / values
+
+
+def test_subscription_against_a_bare_iterator(benchmark, figure, reporting_url: str) -> None:
+    """500 doubles that change five times a second, against asyncua's events of the same."""
+    values = REPORTED * (REPORT_TURNS if benchmark.enabled else 1)
+
+    async def both() -> tuple[float, float]:
+        return await ours_a_value(reporting_url, values), await bare_a_value(reporting_url, values)
+
+    ours_s, bare_s = benchmark.pedantic(lambda: asyncio.run(both()), rounds=1)
+    name = "OPC UA subscription against asyncua's iterator, a core"
+    figure(name, 1 / ours_s, "values/s", better="more", peer=1 / bare_s)
 
 
 def test_decoding(benchmark, figure) -> None:

@@ -105,6 +105,7 @@ def notes(configuration: Configuration) -> Iterator[str]:
         if isinstance(source, OpcUaSource):
             yield from _password_notes(source)
             yield from _security_notes(source)
+            yield from _mode_notes(source)
     yield from _renamed_notes(configuration)
 
 
@@ -155,6 +156,11 @@ def _security_notes(source: OpcUaSource) -> Iterator[str]:
     security = source.security
     if not security.is_on and (security != OpcUaSecurity(folder=security.folder) or source.user is not None):
         yield f"sources.{source.name} has no security_policy: nothing is signed or encrypted, and any server will do"
+
+
+def _mode_notes(source: OpcUaSource) -> Iterator[str]:
+    if source.mode == "poll" and (source.sampling_us or source.queue_size or source.deadband != "off"):
+        yield f'sources.{source.name} is polled: sampling, queue_size and deadband do nothing without mode = "subscribe"'
 
 
 def _all_answer(configuration: Configuration) -> bool:

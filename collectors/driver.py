@@ -22,6 +22,10 @@ class Reading:
     A lane that the device refused or answered with rubbish has a Bad status and NaN; it never fails the other lanes.
     ``skewed`` counts values whose time lies further ahead of our clock than the source allows.  ``finding`` is what was
     learned about the device, for the audit; mostly nothing.
+
+    Of a device that reports by itself several values of a lane may have come since the last reading: then ``before``
+    has the earlier ones, the oldest first, each a reading of all lanes.  ``lost`` counts values that are known to be
+    missing.
     """
 
     time_us: Int64Array
@@ -31,6 +35,8 @@ class Reading:
     text: Mapping[int, str] = field(default_factory=dict)
     skewed: int = 0
     finding: str = ""
+    before: tuple[Reading, ...] = ()
+    lost: int = 0
 
 
 class ReadPlan(Protocol):

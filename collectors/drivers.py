@@ -17,6 +17,10 @@ def make_driver(source: SourceSettings, clock: Clock, memory: SourceMemory | Non
         from collectors.modbus.driver import ModbusDriver  # noqa: PLC0415 - pymodbus costs start-up time
 
         return ModbusDriver(source, clock, memory)
+    if source.mode == "subscribe":
+        from collectors.opcua.subscribe_driver import OpcUaSubscriptionDriver  # noqa: PLC0415 - as below
+
+        return OpcUaSubscriptionDriver(source, clock)
     from collectors.opcua.driver import OpcUaDriver  # noqa: PLC0415 - asyncua costs start-up time
 
     return OpcUaDriver(source, clock)

@@ -19,8 +19,8 @@ class SourceHealth:
 
     ``scans`` were read, ``overruns`` were skipped because an earlier one was not done, ``errors`` failed as a whole.
     ``good`` and ``bad`` count the points of the newest reading of each group, ``skewed`` all values so far whose time
-    was further ahead of our clock than the source allows.  Latency is the time of one reading, lateness how long after
-    its grid time it started.
+    was further ahead of our clock than the source allows, ``lost`` how often values are known to be missing.  Latency
+    is the time of one reading, lateness how long after its grid time it started.
     """
 
     protocol: str
@@ -34,6 +34,7 @@ class SourceHealth:
     good: int = 0
     bad: int = 0
     skewed: int = 0
+    lost: int = 0
     latency_ms: float = 0.0
     latency_max_ms: float = 0.0
     lateness_ms: float = 0.0

@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 
 from collectors.backoff import Backoff
-from collectors.driver import Driver, ReadPlan
+from collectors.driver import Driver, Reading, ReadPlan
 from collectors.health import SourceHealth, count_bad
 from collectors.schedule import ScanGrid, Timer
 from collectors.sink import Sink
@@ -204,10 +204,11 @@ class SourceRunner:
             if self._driver is driver:
                 self._fail(error)
             return
-        scan = Scan(
-            group.number, clock.wall_us(), reading.time_us, reading.value, reading.status, reading.exact, reading.text
-        )
-        self.health.skewed += reading.skewed
+        for earlier in reading.before:
+            self._sink.accept(_scan_of(group, earlier, clock.wall_us()))
+        scan = _scan_of(group, reading, clock.wall_us())
+        self.health.skewed += sum(each.skewed for each in (*reading.before, reading))
+        self.health.lost += reading.lost
         self._note_reading(scan, clock.monotonic_us() - started_us)
         self._log.first_reading(group, scan)
         if reading.finding:
@@ -262,6 +263,12 @@ class SourceRunner:
         self.health.bad = sum(self._bad_by_group.values())
         self.health.good = seen - self.health.bad
         self.health.updated_us = self._timer.clock.wall_us()
+
+
+def _scan_of(group: ScanGroup, reading: Reading, arrival_us: int) -> Scan:
+    return Scan(
+        group.number, arrival_us, reading.time_us, reading.value, reading.status, reading.exact, reading.text
+    )  # fmt: skip
 
 
 def _status_of(error: Exception) -> int:

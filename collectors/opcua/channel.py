@@ -18,19 +18,28 @@ from asyncua.ua.uaerrors import UaError
 
 READ: Final = ObjectIds.ReadRequest_Encoding_DefaultBinary
 READ_ANSWER: Final = ObjectIds.ReadResponse_Encoding_DefaultBinary
+SUBSCRIBE: Final = ObjectIds.CreateSubscriptionRequest_Encoding_DefaultBinary
+SUBSCRIBE_ANSWER: Final = ObjectIds.CreateSubscriptionResponse_Encoding_DefaultBinary
+MONITOR: Final = ObjectIds.CreateMonitoredItemsRequest_Encoding_DefaultBinary
+MONITOR_ANSWER: Final = ObjectIds.CreateMonitoredItemsResponse_Encoding_DefaultBinary
+PUBLISH: Final = ObjectIds.PublishRequest_Encoding_DefaultBinary
+PUBLISH_ANSWER: Final = ObjectIds.PublishResponse_Encoding_DefaultBinary
+REPUBLISH: Final = ObjectIds.RepublishRequest_Encoding_DefaultBinary
+REPUBLISH_ANSWER: Final = ObjectIds.RepublishResponse_Encoding_DefaultBinary
 
 
-async def exchange(client: Client, request: int, parameters: bytes, answer: int, timeout_s: float) -> bytes:
+async def exchange(client: Client, request: int, parameters: bytes, answer: int, timeout_s: float | None) -> bytes:
     """Send ``parameters`` as the request of this type; what the answer tells, from behind its header on.
 
-    ``request`` and ``answer`` are the numbers of the types' binary encodings.  Raises ConnectionError, TimeoutError,
-    UaStatusCodeError for what the server refuses, UaError for an answer of another type.
+    ``request`` and ``answer`` are the numbers of the types' binary encodings; without ``timeout_s`` the answer may take
+    as long as it likes.  Raises ConnectionError, TimeoutError, UaStatusCodeError for what the server refuses, UaError
+    for an answer of another type.
     """
     protocol: Any = client.uaclient.protocol  # Any: none of what follows is annotated
     if protocol is None or protocol.transport is None:
         raise ConnectionError("connection is not open")
     header = ua.RequestHeader()
-    protocol._setup_request_header(header, timeout_s)
+    protocol._setup_request_header(header, timeout_s or 0)
     body = nodeid_to_binary(ua.FourByteNodeId(ua.Int32(request))) + struct_to_binary(header) + parameters
     async with asyncio.timeout(timeout_s):
         data: Buffer = await _send(protocol, body)

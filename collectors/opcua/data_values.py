@@ -6,7 +6,7 @@ What becomes of them is decided in :mod:`collectors.opcua.values`; here nothing 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -96,6 +96,25 @@ class DataValues:
             self.value[rows], self.status[rows], self.source_us[rows], self.server_us[rows], self.kind[rows],
             _renumbered(self.exact, rows), _renumbered(self.text, rows),
         )  # fmt: skip
+
+
+def concatenated(parts: Sequence[DataValues]) -> DataValues:
+    """All of ``parts`` (at least one), one after the other."""
+    if len(parts) == 1:
+        return parts[0]
+    starts = np.cumsum([0, *(len(part) for part in parts)]).tolist()
+    # Loops over texts and large whole numbers, which are few.
+    exact = {start + row: it for start, part in zip(starts, parts, strict=False) for row, it in part.exact.items()}
+    text = {start + row: it for start, part in zip(starts, parts, strict=False) for row, it in part.text.items()}
+    return DataValues(
+        np.concatenate([part.value for part in parts]),
+        np.concatenate([part.status for part in parts]),
+        np.concatenate([part.source_us for part in parts]),
+        np.concatenate([part.server_us for part in parts]),
+        np.concatenate([part.kind for part in parts]),
+        exact,
+        text,
+    )
 
 
 class Decoder:

@@ -17,7 +17,7 @@ from asyncua.ua.attribute_ids import AttributeIds
 from collectors.driver import Reading, ReadPlan
 from collectors.opcua.connection import Connection
 from collectors.opcua.data_values import DataValues
-from collectors.opcua.failures import log
+from collectors.opcua.failures import log, unavailable
 from collectors.opcua.nodes import Address, NodeFinder, learn_server
 from collectors.opcua.requests import Batch, batch_of, read_values
 from collectors.opcua.session import open_session
@@ -91,10 +91,7 @@ class OpcUaDriver:
 
     async def plan(self, group: ScanGroup) -> ReadPlan:
         """Find the nodes and build the reads; a tag without a node is BadNodeIdUnknown until a later plan."""
-        addresses = await self._addresses(group.tags)
-        nodes = await self._finder_now().find(addresses)
-        self._report_missing(group.tags, nodes)
-        missing = np.array([GOOD if isinstance(node, ua.NodeId) else BAD_NODE_ID_UNKNOWN for node in nodes], np.uint32)
+        nodes, missing, movable = await self._nodes_of(group.tags)
         found = {lane: node for lane, node in enumerate(nodes) if isinstance(node, ua.NodeId)}
         timestamps = TIMESTAMPS[self._source.timestamps]
         # In a thread: 20,000 requests take 50 ms to build, and other sources' scans are due meanwhile.
@@ -102,7 +99,7 @@ class OpcUaDriver:
         return OpcUaPlan(
             whole.cut(self._connected().limits.nodes_per_read),
             missing,
-            np.array([_is_looked_for(address) for address in addresses], np.bool_),
+            movable,
             np.array([accepted_kinds(tag.value_type) for tag in group.tags], np.uint64),
         )
 
@@ -135,6 +132,17 @@ class OpcUaDriver:
             text = f"cannot read from source {self._source.name!r} at {self._source.url}: not connected"
             raise SourceUnavailableError(text, BAD_NO_COMMUNICATION)
         return self._connection
+
+    def _unavailable(self, error: Exception) -> SourceUnavailableError:
+        return unavailable(self._source, "read from", error)
+
+    async def _nodes_of(self, tags: Sequence[Tag]) -> tuple[list[ua.NodeId | str], UInt32Array, BoolArray]:
+        """The node of each tag, or why there is none; BadNodeIdUnknown for these; which of them were looked for."""
+        addresses = await self._addresses(tags)
+        nodes = await self._finder_now().find(addresses)
+        self._report_missing(tags, nodes)
+        missing = np.array([GOOD if isinstance(node, ua.NodeId) else BAD_NODE_ID_UNKNOWN for node in nodes], np.uint32)
+        return nodes, missing, np.array([_is_looked_for(address) for address in addresses], np.bool_)
 
     def _finder_now(self) -> NodeFinder:
         return self._finder or NodeFinder(self._connected())

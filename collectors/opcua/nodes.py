@@ -28,6 +28,9 @@ OBJECTS: Final = standard_node(ObjectIds.ObjectsFolder)
 
 _MAX_NODES_PER_READ: Final = standard_node(ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerRead)
 _MAX_NODES_PER_BROWSE: Final = standard_node(ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerBrowse)
+_MAX_ITEMS_PER_CALL: Final = standard_node(
+    ObjectIds.Server_ServerCapabilities_OperationLimits_MaxMonitoredItemsPerCall
+)
 _NAMESPACE_ARRAY: Final = standard_node(ObjectIds.Server_NamespaceArray)
 _CURRENT_TIME: Final = standard_node(ObjectIds.Server_ServerStatus_CurrentTime)
 
@@ -43,12 +46,13 @@ async def learn_server(connection: Connection) -> int | None:
 
     Returns the server's clock, microseconds since 1970; None when it does not tell.
     """
-    asked = [_MAX_NODES_PER_READ, _MAX_NODES_PER_BROWSE, _NAMESPACE_ARRAY, _CURRENT_TIME]
-    read, browse, namespaces, now = (
+    asked = [_MAX_NODES_PER_READ, _MAX_NODES_PER_BROWSE, _MAX_ITEMS_PER_CALL, _NAMESPACE_ARRAY, _CURRENT_TIME]
+    read, browse, items, namespaces, now = (
         answer.Value.Value for answer in await read_attribute(connection, asked, AttributeIds.Value)
     )
     connection.limits.published_read = read or 0
     connection.limits.published_browse = browse or 0
+    connection.limits.published_items = items or 0
     connection.namespaces = tuple(uri or "" for uri in namespaces or ())
     return microseconds_of(now) or None if isinstance(now, datetime) else None
 

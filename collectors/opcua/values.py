@@ -38,61 +38,80 @@ TIMESTAMPS: Final = {
 """What to ask for: with the source's time also the server's, to fall back to."""
 
 class Columns:
-    """The reading of one group while its answers come in.
+    """What is known of the lanes of one group: filled by the answers of one reading, or kept from one to the next.
 
-    ``ahead`` counts the values whose time is more than ``max_skew_us`` after their arrival; ``unlike`` has by lane the
-    kind of those that do not fit their tag.
+    ``unlike`` has by lane the kind of values that do not fit their tag.
     """
 
     def __init__(
         self,
-        missing: UInt32Array,
+        initial: UInt32Array,
         now_us: int,
         choice: TimestampChoice,
         max_skew_us: int,
         accepts: UInt64Array | None = None,
     ) -> None:
-        """``missing`` uint32[n]: the status of lanes that no answer will fill.  ``now_us``: their time.
+        """``initial`` uint32[n]: the status of lanes until an answer fills them.  ``now_us``: their time.
 
         ``accepts`` uint64[n]: which kinds of values fit each lane, as :func:`accepted_kinds` has it; all without it.
         """
-        self.ahead = 0
         self.unlike: dict[int, int] = {}
-        self._accepts = accepts
-        self._choice = choice
-        self._max_skew_us = max_skew_us
-        self._time_us: Int64Array = np.full(len(missing), now_us, np.int64)
-        self._value: FloatArray = np.full(len(missing), np.nan)
-        self._status: UInt32Array = missing.copy()
+        self.time_us: Int64Array = np.full(len(initial), now_us, np.int64)
+        self.status: UInt32Array = initial.copy()
+        self._value: FloatArray = np.full(len(initial), np.nan)
         self._exact: dict[int, int] = {}
         self._text: dict[int, str] = {}
+        self._choice = choice
+        self._max_skew_us = max_skew_us
+        self._accepts = accepts
+        self._ahead = 0
+        self._filled: BoolArray = np.zeros(len(initial), np.bool_)
 
-    def fill(self, lanes: IndexArray, values: DataValues, arrival_us: int) -> None:
-        """Put in one answer: ``values`` of ``lanes`` (intp[m]), complete at ``arrival_us``."""
+    def fill(self, lanes: IndexArray, values: DataValues, arrival_us: int | Int64Array) -> None:
+        """Put in one answer: ``values`` of ``lanes`` (intp[m]), complete at ``arrival_us`` (int64[m] or for all)."""
         value, status, has_none = judged(values, None if self._accepts is None else self._accepts[lanes])
         for row in np.flatnonzero((status == BAD_TYPE_MISMATCH) & (values.kind < NOT_STORABLE)).tolist():
             self.unlike[int(lanes[row])] = int(values.kind[row])
-        self._time_us[lanes] = self._times(values, arrival_us)
+        self.time_us[lanes] = self._times(lanes, values, arrival_us)
         self._value[lanes] = value
-        self._status[lanes] = status
+        self.status[lanes] = status
+        self._filled[lanes] = True
+        self._forget_extras(lanes)
         # Loops over texts and large whole numbers, which are few.
         self._exact.update((int(lanes[row]), whole) for row, whole in values.exact.items() if not has_none[row])
         self._text.update((int(lanes[row]), text) for row, text in values.text.items() if not has_none[row])
 
-    def reading(self) -> Reading:
-        """All lanes."""
-        return Reading(self._time_us, self._value, self._status, self._exact, self._text, self.ahead)
+    def put_bad(self, lanes: IndexArray, time_us: Int64Array, status: int) -> None:
+        """Take the value of ``lanes`` away, with this (Bad) status."""
+        self.time_us[lanes] = time_us
+        self._value[lanes] = np.nan
+        self.status[lanes] = status
+        self._forget_extras(lanes)
 
-    def _times(self, values: DataValues, arrival_us: int) -> Int64Array:
+    def reading(self) -> Reading:
+        """All lanes as they are now; times ahead of our clock are counted in one reading only."""
+        ahead, self._ahead = self._ahead, 0
+        return Reading(
+            self.time_us.copy(), self._value.copy(), self.status.copy(), dict(self._exact), dict(self._text), ahead
+        )  # fmt: skip
+
+    def _forget_extras(self, lanes: IndexArray) -> None:
+        for extras in (self._exact, self._text):
+            if extras:
+                for lane in np.intersect1d(lanes, np.fromiter(extras, np.intp, len(extras))).tolist():
+                    del extras[lane]
+
+    def _times(self, lanes: IndexArray, values: DataValues, arrival_us: int | Int64Array) -> Int64Array:
         """Source time, or server time, or arrival: the first of them, from the one chosen on, that is plausible."""
         time_us: Int64Array = np.full(len(values), arrival_us, np.int64)
         if self._choice == "arrival":
-            return time_us
+            # Several values of one lane may have arrived together.
+            return np.where(self._filled[lanes], np.maximum(time_us, self.time_us[lanes] + 1), time_us)
         np.copyto(time_us, values.server_us, where=values.server_us > 0)
         if self._choice == "source":
             np.copyto(time_us, values.source_us, where=values.source_us > 0)
         # Only a time in the future is wrong for sure; one in the past may be when the value last changed.
-        self.ahead += int(np.count_nonzero(time_us - arrival_us > self._max_skew_us))
+        self._ahead += int(np.count_nonzero(time_us - arrival_us > self._max_skew_us))
         return time_us
 
 

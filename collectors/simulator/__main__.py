@@ -28,6 +28,8 @@ def _parser() -> argparse.ArgumentParser:
         load = kinds.add_parser(kind, help=what)
         load.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; 0 takes a free one")
         load.add_argument(name, type=int, default=5000, dest="count", help=what)
+        if kind == "load-opcua":
+            load.add_argument("--report-s", type=float, default=0.0, help="give all nodes new values this often")
     return parser
 
 
@@ -47,7 +49,7 @@ def _serving(arguments: argparse.Namespace) -> Coroutine[Any, Any, None]:
         return serve_registers(arguments.port, arguments.count)
     from collectors.simulator.load_opcua import serve as serve_nodes  # noqa: PLC0415 - see above
 
-    return serve_nodes(arguments.port, arguments.count)
+    return serve_nodes(arguments.port, arguments.count, arguments.report_s)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -21,7 +21,9 @@ from historian.config.nearest import one_of, shown
 from historian.config.settings import (
     CompactionSettings,
     Configuration,
+    Deadband,
     ModbusSource,
+    OpcUaMode,
     OpcUaSource,
     SecurityMode,
     SecurityPolicy,
@@ -209,7 +211,10 @@ class OpcUaSection(Section):
     url: Annotated[str, _read_text(source_url.parse_opcua_url, "a URL in quotes")] = Field(
         description=f'"{source_url.OPCUA_WANTED}"'
     )
-    mode: Literal["poll"] = Field(_OPCUA.mode, description='"poll"; other modes are not supported by this version')
+    mode: OpcUaMode = Field(_OPCUA.mode, description=_one_of_names(OpcUaMode))
+    sampling: Annotated[int, _duration_from("1ms", "1h")] | None = None
+    queue_size: int = Field(_OPCUA.queue_size, ge=0, le=1_000_000, description="a whole number of values, 0 or more")
+    deadband: Deadband = Field(_OPCUA.deadband, description=_one_of_names(Deadband))
     timeout: Annotated[int, _duration_from("10ms", "1h")] = _OPCUA.timeout_us
     user: str | None = Field(None, min_length=1, description="a user name in quotes")
     password_env: Annotated[str, _read_text(_variable, "a name in quotes")] | None = None

@@ -241,6 +241,7 @@ class _SectionReader:
                 self._beside(section.certificate), self._beside(section.private_key),
                 self._beside(section.user_certificate), self._beside(section.user_private_key),
             ),
+            section.sampling or 0, section.queue_size, section.deadband,
         )  # fmt: skip
 
     def _beside(self, path: str | None) -> Path | None:

@@ -113,6 +113,8 @@ class ModbusSource:
     one_by_one: bool = False
 
 
+OpcUaMode: TypeAlias = Literal["poll", "subscribe"]
+Deadband: TypeAlias = Literal["off", "exc_dev"]
 TimestampChoice: TypeAlias = Literal["source", "server", "arrival"]
 SecurityPolicy: TypeAlias = Literal["None", "Basic256Sha256", "Aes128_Sha256_RsaOaep", "Aes256_Sha256_RsaPss"]
 SecurityMode: TypeAlias = Literal["Sign", "SignAndEncrypt"]
@@ -143,11 +145,16 @@ class OpcUaSecurity:
 
 @dataclass(frozen=True, slots=True)
 class OpcUaSource:
-    """One OPC UA server.  The password comes from the environment or a file, never from the configuration."""
+    """One OPC UA server.  The password comes from the environment or a file, never from the configuration.
+
+    With ``mode`` subscribe the server looks at its values every ``sampling_us`` (0: at the rate of the scan class),
+    keeps at most ``queue_size`` of each until it reports (0: enough for twice that time), and leaves out what lies
+    within ``deadband``: nothing, or the tag's ``exc_dev``.
+    """
 
     name: str
     url: str
-    mode: Literal["poll"] = "poll"
+    mode: OpcUaMode = "poll"
     timeout_us: int = 4_000_000
     user: str | None = None
     password_env: str | None = None
@@ -155,6 +162,9 @@ class OpcUaSource:
     timestamps: TimestampChoice = "source"
     max_skew_us: int = 10_000_000
     security: OpcUaSecurity = OpcUaSecurity()
+    sampling_us: int = 0
+    queue_size: int = 0
+    deadband: Deadband = "off"
 
 
 SourceSettings: TypeAlias = ModbusSource | OpcUaSource

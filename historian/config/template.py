@@ -59,7 +59,10 @@ url = "tcp://127.0.0.1:5020"   # the device's host and port; without a port 502
 [sources.mixer]
 protocol = "opcua"
 url = "opc.tcp://127.0.0.1:4840/plant"
-# mode = "poll"                # read at the rate of the scan class
+# mode = "poll"                # read at the rate of the scan class; "subscribe": the server reports what has changed
+# sampling = "100ms"           # an example, for "subscribe": the server looks this often, not at the rate of the class
+# queue_size = 0               # for "subscribe": values it keeps until it reports; 0: enough for twice that time
+# deadband = "off"             # for "subscribe": "exc_dev" lets it leave out what lies within a tag's exc_dev
 # timeout = "4s"
 # user = "historian"           # an example: without a user the session is anonymous
 # password_env = "MIXER_PASSWORD"          # an example: the password, which is never written here, comes from this

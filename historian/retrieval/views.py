@@ -49,6 +49,8 @@ SOURCES_SCHEMA: Final = pa.schema(
         ("overruns", pa.int64()),
         ("errors", pa.int64()),
         ("reconnects", pa.int64()),
+        ("skewed", pa.int64()),
+        ("lost", pa.int64()),
         ("latency_ms", pa.float64()),
         ("latency_max_ms", pa.float64()),
         ("lateness_ms", pa.float64()),

@@ -90,6 +90,7 @@ class AsyncuaServer:
 
     def stop(self) -> None:
         self.do(self.server.stop())
+        self.do(_end_tasks())
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join()
         self.loop.close()
@@ -157,6 +158,14 @@ class AsyncuaServer:
 
     def source(self, **settings: Any) -> OpcUaSource:
         return OpcUaSource(name="plant", url=f"opc.tcp://127.0.0.1:{self.port}/", **settings)
+
+
+async def _end_tasks() -> None:
+    """End what the library leaves of sessions that were cut off."""
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def make_certificate(application_uri: str) -> tuple[bytes, bytes]:

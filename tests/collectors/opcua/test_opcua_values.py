@@ -184,7 +184,8 @@ def test_times_from_the_future_are_counted(choice: TimestampChoice, offsets_s: l
     answers = [ua.DataValue(ua.Variant(1.0), SourceTimestamp=time, ServerTimestamp=time) for time in times]
     columns = Columns(np.zeros(len(answers), np.uint32), ARRIVAL_US, choice, 10_000_000)
     columns.fill(np.arange(len(answers)), wired(answers), ARRIVAL_US)
-    assert columns.ahead == ahead
+    assert columns.reading().skewed == ahead
+    assert columns.reading().skewed == 0, "counted once"
 
 
 def test_answers_of_several_requests_fall_into_their_lanes() -> None:

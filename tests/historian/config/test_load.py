@@ -124,7 +124,7 @@ WRONG_SETTINGS = [
     ('timeout = "800ms"', 'timeout = "0s"', 13, "sources.boiler.timeout", "10ms or more"),
     ('timeout = "800ms"', 'timout = "800ms"', 13, "sources.boiler.timout", "did you mean 'timeout'"),
     ('timeout = "800ms"', 'mode = "poll"', 13, "sources.boiler.mode", "unknown key"),
-    ('mode = "poll"', 'mode = "subscribe"', 17, "sources.mixer.mode", "not supported by this version"),
+    ('mode = "poll"', 'mode = "listen"', 17, "sources.mixer.mode", '"poll" or "subscribe"'),
     ('mode = "poll"', 'timestamps = "device"', 17, "sources.mixer.timestamps", "arrival"),
     ('mode = "poll"', 'max_skew = "0s"', 17, "sources.mixer.max_skew", "1ms or more"),
     ('mode = "poll"', 'user = "bob"', 17, "sources.mixer.user", "password_env or password_file"),

@@ -160,7 +160,7 @@ def _security_notes(source: OpcUaSource) -> Iterator[str]:
 
 def _mode_notes(source: OpcUaSource) -> Iterator[str]:
     if source.mode == "poll" and (source.sampling_us or source.queue_size or source.deadband != "off"):
-        yield f'sources.{source.name} is polled: sampling, queue_size and deadband do nothing without mode = "subscribe"'
+        yield f"sources.{source.name} is polled: sampling, queue_size and deadband are for mode = 'subscribe'"
 
 
 def _all_answer(configuration: Configuration) -> bool:

@@ -1,7 +1,7 @@
 """Many changing nodes at little cost, for measuring a collector: an OPC UA server whose values are made beforehand.
 
 Node ``ns=2;s=N<number>`` is a Double.  A read takes a ready DataValue from a ring; only its source time is new, once
-for each frame, ten times a second.  Subscribers get nothing from that: for them all nodes are written, as often as told.
+for each frame, ten times a second.  Subscribers get nothing from that; for them all nodes are written now and then.
 """
 
 from __future__ import annotations

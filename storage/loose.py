@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from historian.model.samples import Int32Array, Int64Array
+from historian.model.samples import BoolArray, Int32Array, Int64Array
 from storage.arrays import column, numpy_of
 from storage.columns import SAMPLE_SCHEMA, times_us
 from storage.edits import REMOVE
@@ -26,16 +26,17 @@ class Loose:
 
     @classmethod
     def of(cls, snapshot: StoreSnapshot, tag_id: Int32Array) -> Loose:
-        """Of the tags ``tag_id`` alone."""
-        recent, edited = _rows_of(snapshot.recent, tag_id), _rows_of(snapshot.edits, tag_id)
+        """Of the tags ``tag_id`` (sorted) alone."""
+        edited = snapshot.edits.take(column(_rows_of(snapshot.edits, tag_id), pa.int64()))
         if not len(edited):
-            return cls(piece_of(_sorted(recent)), {})
+            return cls(piece_of(_taken(snapshot.recent, tag_id)), {})
+        recent = _taken(snapshot.recent, tag_id)
         tags, times = numpy_of(edited.column("tag_id"), np.int32), times_us(edited)
         seen = ~Keys(tags, times).mask(numpy_of(recent.column("tag_id"), np.int32), times_us(recent))
         added = np.array([kind != REMOVE for kind in edited.column("kind").to_pylist()], np.bool_)
-        both = [_take(recent, np.flatnonzero(seen)), _take(edited, np.flatnonzero(added)).select(SAMPLE_SCHEMA.names)]
+        both = pa.concat_tables([_where(recent, seen), _where(edited, added).select(SAMPLE_SCHEMA.names)])
         hidden = {int(tag): np.sort(times[tags == tag]) for tag in np.unique(tags)}
-        return cls(piece_of(_sorted(pa.concat_tables(both))), hidden)
+        return cls(piece_of(_taken(both, tag_id)), hidden)
 
     def visible(self, tag_id: int, piece: Piece, first: int, end: int) -> Rows:
         """Of the rows ``first`` to ``end`` of a tag in a row group those that no edit hides."""
@@ -47,19 +48,20 @@ class Loose:
         return slice(first, end) if low == high else first + np.flatnonzero(~np.isin(times, hidden[low:high]))
 
 
-def _rows_of(table: pa.Table, tag_id: Int32Array) -> pa.Table:
-    if not len(table):
-        return table
-    return _take(table, np.flatnonzero(np.isin(numpy_of(table.column("tag_id"), np.int32), tag_id)))
+def _rows_of(table: pa.Table, tag_id: Int32Array) -> Int64Array:
+    """int64[m]: the rows of these tags, by tag and time."""
+    tags = numpy_of(table.column("tag_id"), np.int32)
+    rows = np.flatnonzero(np.isin(tags, tag_id))
+    # Rows come nearly in the order of time, and tags are few numbers: two stable sorts take a fifth of one by both.
+    rows = rows[np.argsort(times_us(table)[rows], kind="stable")]
+    rank = tag_id.searchsorted(tags[rows]).astype(np.min_scalar_type(len(tag_id)))
+    ordered: Int64Array = rows[np.argsort(rank, kind="stable")].astype(np.int64, copy=False)
+    return ordered
 
 
-def _take(table: pa.Table, rows: Int64Array) -> pa.Table:
-    return table if len(rows) == len(table) else table.take(column(rows.astype(np.int64), pa.int64()))
+def _taken(table: pa.Table, tag_id: Int32Array) -> pa.Table:
+    return table.take(column(_rows_of(table, tag_id), pa.int64())) if len(table) else table
 
 
-def _sorted(table: pa.Table) -> pa.Table:
-    """By tag and time."""
-    if not len(table):
-        return table
-    order = np.lexsort((times_us(table), numpy_of(table.column("tag_id"), np.int32)))
-    return table.take(column(order, pa.int64()))
+def _where(table: pa.Table, wanted: BoolArray) -> pa.Table:
+    return table if wanted.all() else table.take(column(np.flatnonzero(wanted).astype(np.int64), pa.int64()))

@@ -38,10 +38,11 @@ class RangeReader:
     def __init__(self, pieces: Pieces | None = None) -> None:
         self._pieces = pieces or Pieces()
         self._ranges = FileRanges.of(())
+        self._last: tuple[StoreSnapshot, Int32Array, Loose] | None = None
 
     def between(self, snapshot: StoreSnapshot, tag_id: Int32Array, start_us: int, end_us: int) -> Samples:
         """The samples in [``start_us``, ``end_us``)."""
-        return assemble(self._between(snapshot, Loose.of(snapshot, tag_id), tag_id, start_us, end_us))
+        return assemble(self._between(snapshot, self._loose(snapshot, tag_id), tag_id, start_us, end_us))
 
     def around(
         self,
@@ -57,7 +58,7 @@ class RangeReader:
         These are, of each tag, the last sample before it and the last two before it that are not Bad; the first one
         after it and the first one after it that is not Bad.  ``uncertain_as_bad`` takes Uncertain ones for Bad.
         """
-        loose, ranges = Loose.of(snapshot, tag_id), self._files(snapshot)
+        loose, ranges = self._loose(snapshot, tag_id), self._files(snapshot)
         bad_from = UNCERTAIN if uncertain_as_bad else BAD
         before = Nearest(self._pieces, ranges, loose, tag_id, start_us, before=True, not_bad=2, bad_from=bad_from)
         after = Nearest(self._pieces, ranges, loose, tag_id, end_us, before=False, not_bad=1, bad_from=bad_from)
@@ -66,7 +67,7 @@ class RangeReader:
 
     def at_or_before(self, snapshot: StoreSnapshot, tag_id: Int32Array, time_us: int) -> Samples:
         """The newest sample of each tag at or before an instant; fewer where there is none."""
-        loose, ranges = Loose.of(snapshot, tag_id), self._files(snapshot)
+        loose, ranges = self._loose(snapshot, tag_id), self._files(snapshot)
         return assemble(Nearest(self._pieces, ranges, loose, tag_id, time_us + 1, before=True, not_bad=0).find())
 
     def files(self, snapshot: StoreSnapshot, tag_id: Int32Array, start_us: int, end_us: int) -> tuple[ArchiveFile, ...]:
@@ -89,6 +90,13 @@ class RangeReader:
     def bytes(self) -> int:
         """Memory that is taken for what was read, roughly."""
         return self._pieces.bytes
+
+    def _loose(self, snapshot: StoreSnapshot, tag_id: Int32Array) -> Loose:
+        """Made anew for other tags, or when somebody has committed."""
+        last = self._last
+        if last is None or last[0] is not snapshot or not np.array_equal(last[1], tag_id):
+            last = self._last = (snapshot, tag_id, Loose.of(snapshot, tag_id))
+        return last[2]
 
     def _files(self, snapshot: StoreSnapshot) -> FileRanges:
         ranges = self._ranges

@@ -42,8 +42,9 @@ from storage import (
 )
 from storage.arrays import empty_table
 from storage.catalogue import ArchiveFile
-from storage.columns import concatenate, to_batch
+from storage.columns import to_batch
 from storage.database import connect_reader, explained, primary_code
+from storage.recent import RecentRows
 from storage.shadow import ShadowRow
 from storage.statistics import StoreStatistics
 
@@ -112,7 +113,7 @@ class StoreReader:
         self._connection = connection
         self._immutable = immutable
         self._turn = threading.RLock()
-        self._batches: dict[int, pa.Table] = {}
+        self._recent = RecentRows()
         self._tags: tuple[int, pa.Table] = (-1, empty_table(tags.SCHEMA))
         self._files: tuple[int, tuple[ArchiveFile, ...]] = (-1, ())
         self._audit: tuple[int, pa.Table] = (0, empty_table(audit.SCHEMA))
@@ -151,7 +152,7 @@ class StoreReader:
     def _made(self, raw: _Raw) -> StoreSnapshot:
         groups = current.merge([current.decode(number, blob) for number, blob in raw.groups])
         pending = pa.Table.from_batches([to_batch(current.pending(groups))])
-        recent = concatenate([*(self._batches[number] for number in raw.batches), pending])
+        recent = self._recent.table([pending])
         newest = current.to_table(edits.overlay(current.newest(groups), raw.edits))
         return StoreSnapshot(
             raw.version,
@@ -169,7 +170,7 @@ class StoreReader:
     def _read_all(self, link: sqlite3.Connection) -> _Raw:
         found = state.read(link)
         batches = buffer.numbers(link)
-        fresh = [number for number in batches if number not in self._batches]
+        fresh = self._recent.missing(batches)
         last_line = audit.last_number(link)
         newer = audit.read(link, self._audit[0] + 1, last_line)
         return _Raw(
@@ -191,8 +192,7 @@ class StoreReader:
         )
 
     def _keep(self, raw: _Raw) -> None:
-        known = {**self._batches, **buffer.decode_batches(raw.fresh)}
-        self._batches = {number: known[number] for number in raw.batches}
+        self._recent.update(raw.batches, buffer.decode_batches(raw.fresh))
         self._tags = (raw.state.tags_version, raw.tags)
         self._files = (raw.state.files_version, raw.files)
         self._edits = (raw.state.edits_version, raw.edits)

@@ -21,7 +21,7 @@ from pymodbus.client import AsyncModbusTcpClient
 from collectors.modbus.decode import batches, decode
 from collectors.modbus.driver import ModbusDriver, ModbusPlan
 from historian.config.modbus_address import parse_modbus_address
-from historian.config.settings import ModbusSource
+from historian.config.settings import ModbusSource, NetworkEndpoint
 from historian.model.clock import SystemClock
 from historian.model.scan import ScanGroup
 from historian.model.tag import Tag
@@ -76,7 +76,7 @@ async def bare_pass(client: AsyncModbusTcpClient, plan: ModbusPlan) -> None:
 
 async def driver_and_bare(port: int, group: ScanGroup, rounds: int) -> tuple[float, float]:
     """Seconds of the best of ``rounds`` readings, in turns: ours, and the bare loop's."""
-    driver = ModbusDriver(ModbusSource("s", "", "127.0.0.1", port), SystemClock())
+    driver = ModbusDriver(ModbusSource("s", "", NetworkEndpoint("127.0.0.1", port)), SystemClock())
     client = AsyncModbusTcpClient("127.0.0.1", port=port, retries=0, timeout=5, reconnect_delay=0)
     await driver.connect()
     assert await client.connect()

@@ -11,11 +11,11 @@ import click
 
 from cli.columns import aligned
 from cli.options import config_option
-from cli.scan_plan import HEADER, Notes, forecasts, misfits, rows
+from cli.scan_plan import HEADER, Notes, forecasts, misfits, rows, shared_notes
 from collectors.modbus.forecast import Forecast
 from historian.config.duration import format_duration
 from historian.config.load import load_configuration
-from historian.config.settings import Configuration, ModbusSource, OpcUaSecurity, OpcUaSource
+from historian.config.settings import Configuration, ModbusSource, ModbusTls, OpcUaSecurity, OpcUaSource
 from historian.errors import ConfigurationError, StoreError
 from historian.model.clock import US_PER_S
 
@@ -36,7 +36,7 @@ def check(config_path: Path, connect: bool) -> None:
         click.echo(line)
     if faults := misfits(configuration, found):
         raise ConfigurationError(faults)
-    for note in notes(configuration):
+    for note in [*notes(configuration), *shared_notes(configuration)]:
         click.echo(f"note: {note}", err=True)
     if connect and not _all_answer(configuration):
         sys.exit(1)
@@ -102,6 +102,8 @@ def notes(configuration: Configuration) -> Iterator[str]:
         yield f"{_count(len(held), 'step tag')} {are} nothing, every change is stored: {held[0].name}{_more(len(held))}"
     yield from _enumeration_notes(configuration)
     for source in configuration.sources.values():
+        if isinstance(source, ModbusSource) and source.tls is not None:
+            yield from _tls_notes(source.name, source.tls)
         if isinstance(source, OpcUaSource):
             yield from _password_notes(source)
             yield from _security_notes(source)
@@ -161,6 +163,16 @@ def _security_notes(source: OpcUaSource) -> Iterator[str]:
 def _mode_notes(source: OpcUaSource) -> Iterator[str]:
     if source.mode == "poll" and (source.sampling_us or source.queue_size or source.deadband != "off"):
         yield f"sources.{source.name} is polled: sampling, queue_size and deadband are for mode = 'subscribe'"
+
+
+def _tls_notes(name: str, tls: ModbusTls) -> Iterator[str]:
+    variable = tls.private_key_password_env
+    if variable is not None and variable not in os.environ:
+        yield f"the environment variable {variable} of sources.{name}.private_key_password_env is not set here"
+    for key in ("trusted_certificates", "certificate", "private_key", "private_key_password_file"):
+        path = getattr(tls, key)
+        if path is not None and not path.is_file():
+            yield f"no file {path} of sources.{name}.{key} here"
 
 
 def _all_answer(configuration: Configuration) -> bool:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from collectors.driver import Driver
-from collectors.drivers import make_driver
+from collectors.drivers import Drivers
 from historian.config.settings import Configuration
 from historian.errors import HistorianError
 from historian.model.clock import US_PER_S, SystemClock
@@ -41,13 +41,13 @@ class SourceReading:
 
 async def read_once(configuration: Configuration) -> list[SourceReading]:
     """Read all sources that have tags, at the same time; a source that fails does so alone."""
-    clock = SystemClock()
+    drivers = Drivers(SystemClock())
     members: dict[str, list[ScanGroup]] = {}
     for group in configuration.groups():
         members.setdefault(group.source, []).append(group)
     return await asyncio.gather(
         *(
-            read_source(source, groups, make_driver(configuration.sources[source], clock))
+            read_source(source, groups, drivers.make(configuration.sources[source]))
             for source, groups in members.items()
         )
     )

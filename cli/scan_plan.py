@@ -43,13 +43,34 @@ def rows(found: Iterable[Forecast]) -> Iterator[tuple[str, ...]]:
 def misfits(configuration: Configuration, found: Sequence[Forecast]) -> list[Fault]:
     """What cannot be read at its rate: a group that takes too long by itself, and connections with too many."""
     faults = [_too_long(configuration, each) for each in found if each.share > 1]
-    refused = {id(each) for each in found if each.share > 1}
-    by_connection = sorted((each for each in found if id(each) not in refused), key=lambda each: each.source.url)
-    for url, members in groupby(by_connection, key=lambda each: each.source.url):
+    fitting = [each for each in found if each.share <= 1]
+    by_connection = sorted(fitting, key=lambda each: connection(each.source))
+    for _, members in groupby(by_connection, key=lambda each: connection(each.source)):
         together = list(members)
         if sum(each.share for each in together) > 1:
-            faults.append(_too_many(configuration, url, together))
+            faults.append(_too_many(configuration, together[0].source.url, together))
     return faults
+
+
+def shared_notes(configuration: Configuration) -> Iterator[str]:
+    """Units of one connection of which a dead one would hold up the others for a whole scan."""
+    sources = [source for source in configuration.sources.values() if isinstance(source, ModbusSource)]
+    for _, members in groupby(sorted(sources, key=connection), key=connection):
+        together = list(members)
+        names = {source.name for source in together}
+        rates = [group.rate_us for group in configuration.groups() if group.source in names]
+        slowest = max(together, key=lambda source: source.timeout_us)
+        if len(together) > 1 and rates and slowest.timeout_us >= min(rates):
+            yield (
+                f"{_count(len(together), 'unit')} share {slowest.url}; when {slowest.name} does not answer, the others"
+                f" wait for its timeout, {format_duration(slowest.timeout_us)}, now and then, as long as a scan at"
+                f" {format_duration(min(rates))} takes; a shorter one is better there"
+            )
+
+
+def connection(source: ModbusSource) -> str:
+    """The same for sources that share a connection."""
+    return repr((source.endpoint, source.tls))
 
 
 def _too_long(configuration: Configuration, each: Forecast) -> Fault:

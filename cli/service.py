@@ -18,7 +18,7 @@ import numpy as np
 from cli.source_notes import SourceNotes
 from cli.upkeep import UpkeepWorker
 from cli.writing import RequestService
-from collectors.drivers import make_driver
+from collectors.drivers import Drivers
 from collectors.health import SourceHealth
 from collectors.runner import SourceRunner, run_sources
 from collectors.schedule import SystemTimer
@@ -48,6 +48,7 @@ class CollectService:
         self._configuration = configuration
         self._say = say
         self._clock = AnchoredClock(SystemClock())
+        self._drivers = Drivers(self._clock)
         self._started_us = self._clock.wall_us()
         self._stop = asyncio.Event()
 
@@ -69,7 +70,7 @@ class CollectService:
         pipeline = self._prepare(store)
         timer = SystemTimer(self._clock)
         for settings, _ in self._groups_by_source():
-            make_driver(settings, self._clock)  # loads the protocol's library now: it takes as long as several scans
+            self._drivers.make(settings)  # loads the protocol's library now: it takes as long as several scans
         notes = store.source_notes()
         runners = [
             self._runner(settings, groups, pipeline, timer, SourceNotes(settings.name, notes, pipeline))
@@ -146,7 +147,7 @@ class CollectService:
         return SourceRunner(
             settings.name,
             groups,
-            make_driver=lambda: make_driver(settings, self._clock, notes),
+            make_driver=lambda: self._drivers.make(settings, notes),
             sink=pipeline,
             timer=timer,
             health=health,

@@ -46,6 +46,22 @@ NETWORK: Final = Cost(1_000.0, 10.0)
 is worth a hundred registers."""
 
 
+DEVICE_US: Final = 5_000.0
+"""Assumed of a device at a serial line: the time between a request's end and its answer's beginning."""
+
+REQUEST_BYTES: Final = {"rtu": 8, "ascii": 17}
+ANSWER_BYTES: Final = {"rtu": 5, "ascii": 11}
+"""Characters of a request, and of an answer besides its data: unit, function, count, check and marks."""
+
+REGISTER_BYTES: Final = {"rtu": 2, "ascii": 4}
+
+
+def serial_cost(framing: str, character_us: float, silence_us: float) -> Cost:
+    """What requests take on a serial line of this speed, with a silence before each."""
+    characters = REQUEST_BYTES[framing] + ANSWER_BYTES[framing]
+    return Cost(characters * character_us + 2 * silence_us + DEVICE_US, REGISTER_BYTES[framing] * character_us)
+
+
 class CostMeter:
     """Fits ``time = request + register * n`` to the requests of one device, by least squares that forget.
 

@@ -8,15 +8,17 @@ asks for block after block and decodes all answers in one pass (:mod:`collectors
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from typing import Final, cast
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final, cast
 
 import numpy as np
 
 from collectors.driver import Reading, ReadPlan
 from collectors.memory import ShortMemory, SourceMemory
-from collectors.modbus.connection import Function, ModbusConnection
-from collectors.modbus.cost import NETWORK, Cost, CostMeter
+from collectors.modbus.bus import Bus, frame_silence_us
+from collectors.modbus.connection import ModbusConnection
+from collectors.modbus.cost import NETWORK, Cost, CostMeter, serial_cost
 from collectors.modbus.decode import Decoded, decode
 from collectors.modbus.device_notes import DeviceNotes
 from collectors.modbus.explore import Exploration, Outcome
@@ -24,8 +26,9 @@ from collectors.modbus.known import Known, news
 from collectors.modbus.layout import Layout, layout_of
 from collectors.modbus.patience import Patience
 from collectors.modbus.plan import Block, Limits, plan_blocks
+from collectors.modbus.request import Function
 from historian.config.modbus_address import ModbusPoint, parse_modbus_address
-from historian.config.settings import ModbusSource
+from historian.config.settings import ModbusSource, SerialEndpoint
 from historian.model.clock import Clock
 from historian.model.samples import UInt32Array
 from historian.model.scan import ScanGroup
@@ -90,14 +93,18 @@ class ModbusPlan:
 class ModbusDriver:
     """One Modbus device behind :class:`collectors.driver.Driver`.  It reads and cannot write."""
 
-    def __init__(self, source: ModbusSource, clock: Clock, memory: SourceMemory | None = None) -> None:
-        self._connection = ModbusConnection(source, clock)
+    def __init__(
+        self, source: ModbusSource, clock: Clock, memory: SourceMemory | None = None, bus: Bus | None = None
+    ) -> None:
+        self._connection = ModbusConnection(source, bus or Bus(source.endpoint, source.tls, clock))
+        self._source = source
         self._limits = limits_of(source)
         self._clock = clock
         self._notes = DeviceNotes(memory or ShortMemory(), source)
         self._known = self._told = self._notes.known(clock.wall_us())
-        self._noted_cost = self._notes.cost() or first_cost(source)
-        self._meter = CostMeter(self._noted_cost)
+        first = first_cost(source)
+        self._noted_cost = self._notes.cost() or first
+        self._meter = CostMeter(self._noted_cost, first.register_us if is_serial(source) else 0.0)
 
     async def connect(self) -> None:
         """Connect within the source's time-out; raises SourceUnavailableError."""
@@ -110,7 +117,7 @@ class ModbusDriver:
     async def plan(self, group: ScanGroup) -> ModbusPlan:
         """Lay out the group's requests; needs no connection."""
         # In a thread: this takes 10 ms for each 1,000 points, and other sources' scans are due meanwhile.
-        return await asyncio.to_thread(plan_of, group, self._limits, self._meter.cost, self._known)
+        return await asyncio.to_thread(plan_of, group, self._source, self._meter.cost, self._known)
 
     async def read(self, group: ScanGroup, plan: ReadPlan) -> Reading:  # noqa: ARG002 - the plan knows the group
         """Read every lane once; raises SourceUnavailableError when the device is gone or silent."""
@@ -121,9 +128,7 @@ class ModbusDriver:
         if work.readings % READINGS_BETWEEN_LOOKS == 0:
             self._note_cost()
         exploration = Exploration(self._ask, self._known)
-        outcomes: list[Outcome] = []
-        for block in work.layout.blocks:
-            outcomes += await self._read_block(block, work, exploration)
+        outcomes = await self._read_blocks(work, exploration)
         layout = work.layout
         if len(outcomes) != len(layout.blocks):
             layout = await asyncio.to_thread(layout_of, work.points, [outcome.block for outcome in outcomes])
@@ -133,6 +138,14 @@ class ModbusDriver:
         """Drop the connection; never raises."""
         self._note_cost()
         await self._connection.close()
+
+    async def _read_blocks(self, work: ModbusPlan, exploration: Exploration) -> list[Outcome]:
+        """One after the other, or at once where the device takes several requests: the bus lets through what it may."""
+        if self._source.in_flight == 1:
+            parts = [await self._read_block(block, work, exploration) for block in work.layout.blocks]
+        else:
+            parts = await _all_or_none(self._read_block(block, work, exploration) for block in work.layout.blocks)
+        return [outcome for of_block in parts for outcome in of_block]
 
     async def _read_block(self, block: Block, work: ModbusPlan, exploration: Exploration) -> list[Outcome]:
         """Ask for a block, and find out what the device refuses of it; in the end these are all of its parts."""
@@ -193,14 +206,34 @@ def limits_of(source: ModbusSource) -> Limits:
     return Limits(source.max_registers, source.max_bits, source.max_gap, source.one_by_one)
 
 
-def first_cost(source: ModbusSource) -> Cost:  # noqa: ARG001 - serial lines have a speed of their own
+def is_serial(source: ModbusSource) -> bool:
+    """Whether the source is at a serial line, whose speed is known."""
+    return isinstance(source.endpoint, SerialEndpoint)
+
+
+def first_cost(source: ModbusSource) -> Cost:
     """What requests to the source are assumed to cost until they are measured."""
-    return NETWORK
+    endpoint = source.endpoint
+    cost = NETWORK
+    if isinstance(endpoint, SerialEndpoint):
+        cost = serial_cost(endpoint.framing, endpoint.character_us, frame_silence_us(endpoint))
+    return replace(cost, request_us=cost.request_us + source.request_pause_us)
 
 
-def plan_of(group: ScanGroup, limits: Limits, cost: Cost, known: Known) -> ModbusPlan:
+def plan_of(group: ScanGroup, source: ModbusSource, cost: Cost, known: Known) -> ModbusPlan:
     """The plan for a group's tags."""
-    return ModbusPlan([parse_modbus_address(tag.address, tag.type_text) for tag in group.tags], limits, cost, known)
+    points = [parse_modbus_address(tag.address, tag.type_text, source.byte_order) for tag in group.tags]
+    return ModbusPlan(points, limits_of(source), cost, known)
+
+
+async def _all_or_none(readings: Iterable[Coroutine[Any, Any, list[Outcome]]]) -> list[list[Outcome]]:
+    """All results in their order; with the first error, and none of them left running, when one fails."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(reading) for reading in readings]
+    except ExceptionGroup as errors:
+        raise errors.exceptions[0] from None
+    return [task.result() for task in tasks]
 
 
 def without_answer(decoded: Decoded, answers: UInt32Array) -> Decoded:

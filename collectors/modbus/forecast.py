@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from collectors.memory import SourceMemory
 from collectors.modbus.cost import Cost
 from collectors.modbus.device_notes import DeviceNotes
-from collectors.modbus.driver import first_cost, limits_of, plan_of
+from collectors.modbus.driver import first_cost, plan_of
 from historian.config.settings import ModbusSource
 from historian.model.scan import ScanGroup
 
@@ -47,6 +47,6 @@ def forecast(source: ModbusSource, groups: Sequence[ScanGroup], memory: SourceMe
     cost, known = notes.cost() or first_cost(source), notes.known(time.time_ns() // 1000)
     found = []
     for group in groups:
-        blocks = plan_of(group, limits_of(source), cost, known).layout.blocks
+        blocks = plan_of(group, source, cost, known).layout.blocks
         found.append(Forecast(source, group, len(blocks), sum(block.registers for block in blocks), cost))
     return found

@@ -28,8 +28,6 @@ _TABLES: Final[dict[str, ModbusTable]] = {"hr": "hr", "ir": "ir", "coil": "coil"
 _DIGIT_TABLES: Final[dict[str, ModbusTable]] = {"4": "hr", "3": "ir", "1": "di", "0": "coil"}
 _ZERO_BASED: Final = re.compile(r"(hr|ir|coil|di):(\d{1,9})(?:\.(\d{1,9}))?", re.ASCII | re.IGNORECASE)
 _ONE_BASED: Final = re.compile(r"([0134])(\d{4,5})(?:\.(\d{1,9}))?", re.ASCII)
-_BOOL: Final = ModbusType("bool")
-_UINT16: Final = ModbusType("uint16")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,18 +63,25 @@ class _Place(NamedTuple):
     address: int
     bit: int | None
 
+    @property
+    def is_bit(self) -> bool:
+        """Whether there is a single bit at this place."""
+        return self.bit is not None or self.table in ("coil", "di")
 
-def parse_modbus_address(address: str, type_text: str = "") -> ModbusPoint:
-    """The point at ``address`` read as ``type_text``.
+
+def parse_modbus_address(address: str, type_text: str = "", byte_order: ByteOrder = "ABCD") -> ModbusPoint:
+    """The point at ``address`` read as ``type_text``, where that names no byte order with this one.
 
     A blank type is bool in the tables of bits and for one bit of a register, uint16 for a register.  bool of a whole
     register is True unless the register is 0.  Raises UnusableValueError when either cannot be read, when they do not
     go together, or when the value would reach beyond the last register.
     """
-    return modbus_point(parse_place(address), parse_modbus_type(type_text) if type_text else None, address, type_text)
+    place = _parse_place(address)
+    blank = "bool" if place.is_bit else "uint16"
+    return _modbus_point(place, parse_modbus_type(type_text or blank, byte_order), address, type_text)
 
 
-def parse_place(address: str) -> _Place:
+def _parse_place(address: str) -> _Place:
     """Table, zero-based address and bit.  Raises UnusableValueError, also for a bit of a bit."""
     if match := _ZERO_BASED.fullmatch(address):
         place = _Place(_TABLES[match[1].lower()], int(match[2]), None if match[3] is None else int(match[3]))
@@ -93,12 +98,9 @@ def parse_place(address: str) -> _Place:
     return place
 
 
-def modbus_point(place: _Place, kind: ModbusType | None, address: str, type_text: str) -> ModbusPoint:
+def _modbus_point(place: _Place, kind: ModbusType, address: str, type_text: str) -> ModbusPoint:
     """Address and type put together; raises UnusableValueError when they do not go together."""
-    is_bit = place.bit is not None or place.table in ("coil", "di")
-    if kind is None:
-        kind = _BOOL if is_bit else _UINT16
-    if is_bit and kind.kind != "bool":
+    if place.is_bit and kind.kind != "bool":
         raise UnusableValueError(shown(type_text), f"bool or blank, {address} is a single bit")
     if place.address + kind.registers > TABLE_SIZE:
         last = TABLE_SIZE - kind.registers

@@ -63,8 +63,8 @@ class ModbusType:
 
 
 @lru_cache(maxsize=1024)
-def parse_modbus_type(text: str) -> ModbusType:
-    """The type that ``text`` names, upper and lower case alike.
+def parse_modbus_type(text: str, byte_order: ByteOrder = "ABCD") -> ModbusType:
+    """The type that ``text`` names, upper and lower case alike; a number without a byte order has this one.
 
     Raises UnusableValueError for an unknown kind or order, and for text without a length.
     """
@@ -74,9 +74,11 @@ def parse_modbus_type(text: str) -> ModbusType:
         return _text_type(text, rest)
     if kind not in REGISTERS or len(rest) > 1:
         raise UnusableValueError(shown(text), WANTED, _type_hint(kind))
-    if kind == "bool" and rest:
-        raise UnusableValueError(shown(text), "bool without a byte order")
-    order = _byte_order(text, rest[0], BYTE_ORDERS) if rest else "ABCD"
+    if kind == "bool":
+        if rest:
+            raise UnusableValueError(shown(text), "bool without a byte order")
+        return ModbusType("bool")
+    order = _byte_order(text, rest[0], BYTE_ORDERS) if rest else byte_order
     return ModbusType(cast("ModbusKind", kind), order, REGISTERS[kind])
 
 

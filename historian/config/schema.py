@@ -17,12 +17,16 @@ from historian.config.byte_size import UNITS_BYTES, parse_byte_size
 from historian.config.deviation import WANTED as DEVIATION_WANTED
 from historian.config.deviation import check_deviation
 from historian.config.duration import parse_duration
+from historian.config.modbus_type import ByteOrder
+from historian.config.modbus_url import WANTED as MODBUS_WANTED
+from historian.config.modbus_url import parse_modbus_url
 from historian.config.nearest import one_of, shown
 from historian.config.settings import (
     CompactionSettings,
     Configuration,
     Deadband,
     ModbusSource,
+    NetworkEndpoint,
     OpcUaMode,
     OpcUaSource,
     SecurityMode,
@@ -35,7 +39,7 @@ from historian.errors import UnusableValueError
 
 # The defaults are those of the settings' classes, which have them for tests and other callers too.
 _STORE: Final = StoreSettings(Path())
-_MODBUS: Final = ModbusSource("", "", "", 0)
+_MODBUS: Final = ModbusSource("", "", NetworkEndpoint("", 0))
 _OPCUA: Final = OpcUaSource("", "")
 _COMPACTION: Final = CompactionSettings()
 _THINNING: Final = ThinningSettings(0)
@@ -193,8 +197,8 @@ class ModbusSection(Section):
     """``[sources.NAME]`` with ``protocol = "modbus"``."""
 
     protocol: Literal["modbus"] = Field(description='"modbus"')
-    url: Annotated[str, _read_text(lambda text: source_url.parse_modbus_url(text) and text, "a URL in quotes")] = Field(
-        description=f'"{source_url.MODBUS_WANTED}"'
+    url: Annotated[str, _read_text(lambda text: parse_modbus_url(text) and text, "a URL in quotes")] = Field(
+        description=f"a URL in quotes: {MODBUS_WANTED}"
     )
     unit: int = Field(_MODBUS.unit, ge=0, le=255, description="a whole number from 0 to 255")
     timeout: Annotated[int, _duration_from("10ms", "1h")] = _MODBUS.timeout_us
@@ -202,6 +206,16 @@ class ModbusSection(Section):
     max_bits: int = Field(_MODBUS.max_bits, ge=1, le=2000, description="a whole number from 1 to 2000")
     max_gap: int | None = Field(_MODBUS.max_gap, ge=0, le=124, description="a whole number of registers from 0 to 124")
     one_by_one: bool = Field(_MODBUS.one_by_one, description="true or false")
+    byte_order: ByteOrder = Field(_MODBUS.byte_order, description=_one_of_names(ByteOrder))
+    in_flight: int = Field(_MODBUS.in_flight, ge=1, le=16, description="a whole number of requests from 1 to 16")
+    connect_pause: Annotated[int, _duration_from("0s", "1m")] = _MODBUS.connect_pause_us
+    request_pause: Annotated[int, _duration_from("0s", "1m")] = _MODBUS.request_pause_us
+    trusted_certificates: PathText | None = None
+    server_name: str | None = Field(None, min_length=1, description="a name in quotes")
+    certificate: PathText | None = None
+    private_key: PathText | None = None
+    private_key_password_env: Annotated[str, _read_text(_variable, "a name in quotes")] | None = None
+    private_key_password_file: PathText | None = None
 
 
 class OpcUaSection(Section):

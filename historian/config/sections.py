@@ -14,10 +14,10 @@ from pydantic_core import ErrorDetails
 from historian.config import schema
 from historian.config.document import TomlDocument, key_text
 from historian.config.faults import FaultList, Where
+from historian.config.modbus_source import modbus_faults, modbus_source
 from historian.config.nearest import did_you_mean, nearest, one_of, shown
 from historian.config.settings import (
     CompactionSettings,
-    ModbusSource,
     OpcUaSecurity,
     OpcUaSource,
     RetentionGroup,
@@ -28,7 +28,6 @@ from historian.config.settings import (
     StoreSettings,
     ThinningSettings,
 )
-from historian.config.source_url import parse_modbus_url
 from historian.errors import UnusableValueError
 
 SectionT = TypeVar("SectionT", bound=schema.Section)
@@ -212,7 +211,9 @@ class _SectionReader:
             self.add(key, shown(value), f"a section [{key_text(key)}]")
         elif protocol == "modbus":
             modbus = self.read(schema.ModbusSection, value, key)
-            return None if modbus is None else _modbus_source(name, modbus)
+            for fault in modbus_faults(value):
+                self.add((*key, fault.key), fault.got, fault.wanted)
+            return None if modbus is None else modbus_source(name, modbus, self._document.path.parent)
         elif protocol == "opcua":
             opcua = self.read(schema.OpcUaSection, value, key)
             self._check_password(value, key)
@@ -309,11 +310,3 @@ def _nearest_key(model: type[schema.Section], detail: ErrorDetails) -> str:
     unknown = [str(key) for key in detail["input"] if key not in model.model_fields]
     meant = did_you_mean(str(detail["loc"][-1]), unknown)
     return meant.replace("did you mean", "is it").replace("?", ", misspelt?") if meant else ""
-
-
-def _modbus_source(name: str, section: schema.ModbusSection) -> ModbusSource:
-    host, port = parse_modbus_url(section.url)
-    return ModbusSource(
-        name, section.url, host, port, section.unit, section.timeout,
-        section.max_registers, section.max_bits, section.max_gap, section.one_by_one,
-    )  # fmt: skip

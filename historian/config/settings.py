@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+from historian.config.modbus_type import ByteOrder
 from historian.model.scan import ScanGroup
 from historian.model.tag import Tag
 
@@ -94,23 +95,87 @@ class RetentionSettings:
         return any((self.keep_us, self.max_bytes, self.groups, self.thinning))
 
 
+NetworkTransport: TypeAlias = Literal["tcp", "udp", "tls"]
+ModbusFraming: TypeAlias = Literal["tcp", "rtu", "ascii"]
+Parity: TypeAlias = Literal["none", "even", "odd"]
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkEndpoint:
+    """A Modbus device or gateway in a network, and how frames are made on the way there."""
+
+    host: str
+    port: int
+    transport: NetworkTransport = "tcp"
+    framing: ModbusFraming = "tcp"
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class SerialEndpoint:
+    """A serial line with Modbus devices; the defaults are those of the specification."""
+
+    device: str
+    framing: ModbusFraming = "rtu"
+    baudrate: int = 19_200
+    bytesize: int = 8
+    parity: Parity = "even"
+    stopbits: int = 1
+
+    def __str__(self) -> str:
+        return self.device
+
+    @property
+    def transport(self) -> Literal["serial"]:
+        """What carries the frames."""
+        return "serial"
+
+    @property
+    def character_us(self) -> float:
+        """How long a character takes on the line: start bit, data, parity, stop bits."""
+        return (1 + self.bytesize + (self.parity != "none") + self.stopbits) * 1e6 / self.baudrate
+
+
+@dataclass(frozen=True, slots=True)
+class ModbusTls:
+    """How a TLS connection is secured.  Files are PEM; secrets come from the environment or from files.
+
+    ``trusted_certificates`` is what the device's certificate is checked against, the system's when None;
+    ``server_name`` the name in it, when that is not the host.  ``certificate`` and ``private_key`` are ours.
+    """
+
+    trusted_certificates: Path | None = None
+    server_name: str | None = None
+    certificate: Path | None = None
+    private_key: Path | None = None
+    private_key_password_env: str | None = None
+    private_key_password_file: Path | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class ModbusSource:
-    """One Modbus device.  ``host`` and ``port`` of a TCP connection, ``unit`` 0 to 255.
+    """One Modbus device: ``unit`` 0 to 255 at the end of a connection, which sources with the same one share.
 
     ``max_gap`` is None where the planner decides by itself.  ``one_by_one``: each value in a request of its own.
+    ``byte_order`` is that of types which name none.  ``in_flight``: so many requests may be under way at once.
     """
 
     name: str
     url: str
-    host: str
-    port: int
+    endpoint: NetworkEndpoint | SerialEndpoint
     unit: int = 1
     timeout_us: int = 1_000_000
     max_registers: int = 125
     max_bits: int = 2000
     max_gap: int | None = None
     one_by_one: bool = False
+    byte_order: ByteOrder = "ABCD"
+    in_flight: int = 1
+    connect_pause_us: int = 0
+    request_pause_us: int = 0
+    tls: ModbusTls | None = None
 
 
 OpcUaMode: TypeAlias = Literal["poll", "subscribe"]

@@ -48,13 +48,25 @@ phase = "500ms"
 
 [sources.boiler]
 protocol = "modbus"
-url = "tcp://127.0.0.1:5020"   # the device's host and port; without a port 502
-# unit = 1                     # unit identifier (slave address), 0 to 255
+url = "tcp://127.0.0.1:5020"   # the device's host and port; without a port 502.  Also udp://, tls://, rtu+tcp://,
+                               # and serial lines: rtu:///dev/ttyUSB0?baudrate=9600&parity=none
+# unit = 1                     # unit identifier (slave address), 0 to 255; sources with the same url share a connection
 # timeout = "1s"               # wait this long for an answer
 # max_registers = 125          # registers in one request, 1 to 125; less for devices that take less
 # max_bits = 2000              # coils or discrete inputs in one request, 1 to 2000
 # max_gap = 16                 # an example: read over at most so many unused registers; without it as many as pay
 # one_by_one = false           # true: each value in a request of its own
+# byte_order = "ABCD"          # of types that name none: "ABCD", "CDAB" (words swapped), "BADC", "DCBA"
+# in_flight = 1                # so many requests may be under way at once, up to 16
+# connect_pause = "0s"         # wait after connecting, before the first request
+# request_pause = "0s"         # wait between two requests
+# trusted_certificates = "plant-ca.pem"    # with tls:// alone, and these are examples: what the device's certificate
+                                           # is checked against (without it, what the system trusts),
+# server_name = "plc-1"                    # the name in that certificate, when it is not the host in the url,
+# certificate = "historian.pem"            # our own certificate and its key
+# private_key = "historian.key"
+# private_key_password_env = "KEY_PASSWORD"      # the environment variable with the key's password ...
+# private_key_password_file = "key.password"     # ... or the file
 
 [sources.mixer]
 protocol = "opcua"

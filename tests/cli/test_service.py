@@ -10,7 +10,7 @@ import pytest
 from cli import service as service_module
 from cli.service import CollectService
 from conformance.store_data import SECOND, make_current, make_samples
-from historian.config.settings import Configuration, ModbusSource, ScanClass, StoreSettings
+from historian.config.settings import Configuration, ModbusSource, NetworkEndpoint, ScanClass, StoreSettings
 from historian.model.clock import AnchoredClock, ClockStep, SystemClock
 from historian.model.commit import Commit
 from historian.model.status import GOOD
@@ -26,7 +26,7 @@ def configuration(tmp_path: Path, free_port: int) -> Configuration:
         tmp_path / "historian.toml",
         StoreSettings(tmp_path / "store", commit_us=20_000),
         {"fast": ScanClass("fast", 50_000)},
-        {"plc": ModbusSource("plc", f"tcp://127.0.0.1:{free_port}", "127.0.0.1", free_port)},
+        {"plc": ModbusSource("plc", f"tcp://127.0.0.1:{free_port}", NetworkEndpoint("127.0.0.1", free_port))},
         tuple(Tag(name, "plc", "hr:0", "fast", type_text="uint16") for name in ("A", "B")),
     )
 

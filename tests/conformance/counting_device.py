@@ -10,12 +10,17 @@ from collectors.memory import SourceMemory
 from collectors.modbus.driver import ModbusDriver
 from conformance.collector_suite import group_of
 from conformance.scripted_device import Request, ScriptedDevice
-from historian.config.settings import ModbusSource
+from historian.config.settings import ModbusSource, NetworkEndpoint
 from historian.model.clock import Clock, SystemClock
 from historian.model.scan import ScanGroup
 from historian.model.tag import Tag
 
-SOURCE = ModbusSource("plant", "", "127.0.0.1", 0, unit=3, timeout_us=5_000_000)
+SOURCE = ModbusSource("plant", "", NetworkEndpoint("127.0.0.1", 0), unit=3, timeout_us=5_000_000)
+
+
+def at_port(source: ModbusSource, port: int) -> ModbusSource:
+    """The same source, at another port of this machine."""
+    return replace(source, endpoint=NetworkEndpoint("127.0.0.1", port))
 
 
 def tag(address: str, type_text: str = "") -> Tag:
@@ -34,7 +39,7 @@ async def connected(
     memory: SourceMemory | None = None,
 ) -> AsyncIterator[ModbusDriver]:
     """A driver that is connected to the device."""
-    driver = ModbusDriver(replace(source, port=device.port), clock or SystemClock(), memory)
+    driver = ModbusDriver(at_port(source, device.port), clock or SystemClock(), memory)
     await driver.connect()
     try:
         yield driver

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from conformance.collector_suite import POINTS, Value
+from historian.config.modbus_url import parse_modbus_url
 from historian.config.settings import ModbusSource
 from historian.model.tag import Tag, ValueType
 
@@ -97,9 +98,9 @@ class Image:
         return None if (table, address) in self.refused else self.cells[table].get(address)
 
 
-def source(port: int, timeout_s: float) -> ModbusSource:
+def source(url: str, timeout_s: float) -> ModbusSource:
     """The source of the suite."""
-    return ModbusSource("plant", f"tcp://127.0.0.1:{port}", "127.0.0.1", port, UNIT, int(timeout_s * 1_000_000))
+    return ModbusSource("plant", url, parse_modbus_url(url), UNIT, int(timeout_s * 1_000_000))
 
 
 def tag(name: str) -> Tag:

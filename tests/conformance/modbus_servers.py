@@ -1,24 +1,28 @@
-"""Real Modbus TCP servers for the tests, of two libraries: pymodbus (in the test's loop) and umodbus (in a thread)."""
+"""Real Modbus servers for the tests, of two libraries: pymodbus (in the test's loop) and umodbus (in a thread)."""
 
 from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 import threading
+from dataclasses import replace
 from socketserver import BaseRequestHandler, TCPServer, ThreadingMixIn
 from typing import Any
 
 from pymodbus.constants import ExcCodes
+from pymodbus.framer import FramerType
 from pymodbus.pdu import ModbusPDU
-from pymodbus.server import ModbusTcpServer
+from pymodbus.server import ModbusTcpServer, ModbusTlsServer, ModbusUdpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 from umodbus.exceptions import IllegalDataAddressError
 from umodbus.server.tcp import RequestHandler, get_server
 
 from conformance import modbus_image
+from conformance.certificate_authority import CertificateAuthority
 from conformance.collector_suite import PlantServer, Value
 from conformance.modbus_image import UNIT, Image
-from historian.config.settings import ModbusSource
+from historian.config.settings import ModbusSource, ModbusTls
 from historian.model.tag import Tag
 
 FIRST_WRITE = 5
@@ -27,6 +31,8 @@ TABLES = {1: "coil", 2: "di", 3: "hr", 4: "ir"}
 
 class ModbusPlant(PlantServer):
     """What both have in common: the image of the device."""
+
+    scheme = "tcp"
 
     def __init__(self) -> None:
         self.port = 0
@@ -38,7 +44,7 @@ class ModbusPlant(PlantServer):
         self.image.restore()
 
     def source(self, port: int, timeout_s: float) -> ModbusSource:
-        return modbus_image.source(port, timeout_s)
+        return modbus_image.source(f"{self.scheme}://127.0.0.1:{port}", timeout_s)
 
     def tag(self, name: str) -> Tag:
         return modbus_image.tag(name)
@@ -59,18 +65,28 @@ class ModbusPlant(PlantServer):
 class PymodbusPlant(ModbusPlant):
     """pymodbus' server; its simulator's memory is overwritten from the image at each request."""
 
-    def __init__(self) -> None:
+    def __init__(self, scheme: str = "tcp") -> None:
         super().__init__()
-        self._server: ModbusTcpServer | None = None
+        self.scheme = scheme
+        self._server: ModbusTcpServer | ModbusUdpServer | None = None
 
     async def start(self) -> None:
         bits = [SimData(0, values=[False] * 1024, datatype=DataType.BITS)]
         registers = [SimData(0, values=[0] * 1024, datatype=DataType.REGISTERS)]
         device = SimDevice(UNIT, (bits, bits, registers, registers), action=self._load)
-        server = ModbusTcpServer(device, address=("127.0.0.1", self.port), trace_pdu=self._note)
+        server = self._new_server(device)
         await server.serve_forever(background=True)
         self._server = server
-        self.port = server.transport.sockets[0].getsockname()[1]
+        sockets = getattr(server.transport, "sockets", None)
+        socket_ = sockets[0] if sockets else server.transport.get_extra_info("socket")
+        self.port = socket_.getsockname()[1]
+
+    def _new_server(self, device: SimDevice) -> ModbusTcpServer | ModbusUdpServer:
+        address = ("127.0.0.1", self.port)
+        if self.scheme == "udp":
+            return ModbusUdpServer(device, address=address, trace_pdu=self._note)
+        framer = {"rtu+tcp": FramerType.RTU, "ascii+tcp": FramerType.ASCII}.get(self.scheme, FramerType.SOCKET)
+        return ModbusTcpServer(device, framer=framer, address=address, trace_pdu=self._note)
 
     async def stop(self) -> None:
         server, self._server = self._server, None
@@ -104,6 +120,30 @@ class PymodbusPlant(ModbusPlant):
         for word in range(first // 16, first // 16 + count):
             bits = (self.image.cells[table].get(16 * word + bit, 0) << bit for bit in range(16))
             registers[word] = sum(bits)
+
+
+class PymodbusTlsPlant(PymodbusPlant):
+    """pymodbus' server behind TLS, with frames of Modbus TCP in it as Modbus/TCP Security wants them.
+
+    It wants a certificate of its clients, signed by ``ca``.
+    """
+
+    def __init__(self, ca: CertificateAuthority) -> None:
+        super().__init__("tls")
+        self.ca = ca
+
+    def _new_server(self, device: SimDevice) -> ModbusTcpServer:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*self.ca.issue("server"))
+        context.load_verify_locations(self.ca.certificate)
+        context.verify_mode = ssl.CERT_REQUIRED
+        return ModbusTlsServer(
+            device, framer=FramerType.SOCKET, address=("127.0.0.1", self.port), sslctx=context, trace_pdu=self._note
+        )
+
+    def source(self, port: int, timeout_s: float) -> ModbusSource:
+        certificate, key = self.ca.issue("historian")
+        return replace(super().source(port, timeout_s), tls=ModbusTls(self.ca.certificate, None, certificate, key))
 
 
 class _Server(ThreadingMixIn, TCPServer):

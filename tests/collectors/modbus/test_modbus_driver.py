@@ -17,9 +17,10 @@ from collectors.modbus.driver import ModbusDriver
 from collectors.modbus.known import Known
 from collectors.modbus.plan import Block, Limits, plan_blocks
 from conformance.collector_suite import eventually, group_of
-from conformance.counting_device import SOURCE, connected, counting, registers_from, tag
+from conformance.counting_device import SOURCE, at_port, connected, counting, registers_from, tag
 from conformance.scripted_device import Request, scripted_device
 from historian.config.modbus_address import ModbusPoint
+from historian.config.settings import NetworkEndpoint
 from historian.errors import SourceUnavailableError
 from historian.model.clock import SystemClock
 from historian.model.status import status_name
@@ -77,7 +78,7 @@ async def test_waiting_for_the_connection_is_no_part_of_the_time() -> None:
 async def test_closing_ends_the_read_of_another_task() -> None:
     group = registers_from(0, 1)
     async with scripted_device(lambda _: []) as device:
-        driver = ModbusDriver(replace(SOURCE, port=device.port, timeout_us=30_000_000), SystemClock())
+        driver = ModbusDriver(at_port(replace(SOURCE, timeout_us=30_000_000), device.port), SystemClock())
         await driver.connect()
         reads = [asyncio.create_task(driver.read(group, await driver.plan(group))) for _ in range(2)]
         await eventually(lambda: len(device.requests) == 1, "the first request leaves")
@@ -146,7 +147,7 @@ async def test_no_points() -> None:
 
 
 async def test_the_error_says_which_device_and_why(free_port: int) -> None:
-    driver = ModbusDriver(replace(SOURCE, port=free_port), SystemClock())
+    driver = ModbusDriver(at_port(SOURCE, free_port), SystemClock())
     with pytest.raises(ConnectionError, match=rf"source 'plant' at 127\.0\.0\.1:{free_port}, unit 3: .*refused"):
         await driver.connect()
 
@@ -156,14 +157,14 @@ async def test_a_host_name_that_nobody_knows(monkeypatch: pytest.MonkeyPatch) ->
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
-    driver = ModbusDriver(replace(SOURCE, host="no-such-device"), SystemClock())
+    driver = ModbusDriver(replace(SOURCE, endpoint=NetworkEndpoint("no-such-device", 0)), SystemClock())
     with pytest.raises(ConnectionError, match=r"at no-such-device:0.*the host name cannot be resolved \(Name"):
         await driver.connect()
 
 
 @pytest.mark.parametrize("host", ["a..b", "x" * 300])
 async def test_a_host_that_is_no_name(host: str) -> None:
-    driver = ModbusDriver(replace(SOURCE, host=host), SystemClock())
+    driver = ModbusDriver(replace(SOURCE, endpoint=NetworkEndpoint(host, 0)), SystemClock())
     with pytest.raises(ConnectionError, match="the host name"):
         await driver.connect()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import struct
 from pathlib import Path
@@ -9,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from collectors.modbus.connection import Answer, Function, ModbusConnection, ReadRequest
+from collectors.modbus.link import Link
+from collectors.modbus.request import Answer, Function, ReadRequest, answer_of
 from conformance.scripted_device import Request, scripted_device
-from historian.config.settings import ModbusSource
+from historian.config.settings import NetworkEndpoint
 from historian.model.clock import SystemClock
 from historian.model.status import BAD_CONFIGURATION_ERROR
 
@@ -35,8 +37,8 @@ READS = [each for each in frames() if each["id"].startswith("stream-read-")]
 def test_read_requests_as_published(each: dict[str, Any]) -> None:
     pdu = bytes.fromhex(each["pdu"])
     function, address, count = struct.unpack(">BHH", pdu)
-    request = ReadRequest(Function(function), address, count, each["unit"])
-    assert bytes([request.function_code]) + request.encode() == pdu
+    request = ReadRequest(function, address, count, each["unit"])
+    assert request.pdu == pdu
 
 
 @pytest.mark.parametrize("unit", ["00", "11", "FF"])
@@ -57,11 +59,12 @@ async def test_a_published_exchange(unit: str, answer: str, expected: Answer) ->
         return [published[answer]]
 
     async with scripted_device(script) as device:
-        connection = ModbusConnection(ModbusSource("plant", "", "127.0.0.1", device.port, int(unit, 16)), SystemClock())
-        await connection.open()
-        assert connection._client is not None
-        connection._client.ctx.next_tid = 3076
-        got = await connection.ask(Function.READ_HOLDING_REGISTERS, 124, 2)
-        await connection.close()
+        link = Link(NetworkEndpoint("127.0.0.1", device.port), None, SystemClock())
+        await link.open(5_000_000)
+        link._transaction = 3076
+        request = ReadRequest(Function.READ_HOLDING_REGISTERS, 124, 2, int(unit, 16))
+        received = await link.exchange(request, 5_000_000)
+        link.close()
+        await asyncio.sleep(0)
     assert seen[0].frame == published["read"]
-    assert got[:3] == expected[:3]
+    assert answer_of(request, received.pdu) == expected

@@ -141,7 +141,8 @@ def test_options_in_comments_have_their_defaults():
 
 def test_the_example_is_right_with_all_options_but_one_way_to_log_in(tmp_path):
     text = re.sub(r"^# ([a-z_]+ = |\[)", r"\1", CONFIGURATION, flags=re.MULTILINE)
-    text = re.sub(r"^(password_file|user_certificate|user_private_key).*\n", "", text, flags=re.MULTILINE)
+    only = r"^(password_file|user_certificate|user_private_key|private_key_password_file).*\n"
+    text = re.sub(only, "", text, flags=re.MULTILINE).replace("tcp://127.0.0.1:5020", "tls://127.0.0.1:5020")
     path = write(tmp_path, text, TAG_LIST)
     load_configuration(path)
     assert set(read_toml(path).data["defaults"]) == set(schema.DefaultsSection.model_fields)

@@ -13,11 +13,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from historian.config.load import load_configuration, store_path
-from historian.config.settings import ModbusSource, OpcUaSecurity, OpcUaSource, ScanClass, StoreSettings
+from historian.config.settings import (
+    ModbusSource,
+    NetworkEndpoint,
+    OpcUaSecurity,
+    OpcUaSource,
+    ScanClass,
+    StoreSettings,
+)
 from historian.errors import ConfigurationError, Fault
 from historian.model.error_bound import ErrorBound
 from historian.model.tag import CompressionSettings, ExceptionSettings, Tag, ValueType
 from support.plant_files import HEADER, SETTINGS, TAGS, faults, row, write
+
+BOILER = NetworkEndpoint("127.0.0.1", 5020)
 
 
 def test_a_configuration_becomes_objects(tmp_path):
@@ -27,7 +36,7 @@ def test_a_configuration_becomes_objects(tmp_path):
         "fast": ScanClass("fast", 1_000_000), "slow": ScanClass("slow", 10_000_000, 500_000)
     }  # fmt: skip
     assert configuration.sources == {
-        "boiler": ModbusSource("boiler", "tcp://127.0.0.1:5020", "127.0.0.1", 5020, 1, 800_000),
+        "boiler": ModbusSource("boiler", "tcp://127.0.0.1:5020", BOILER, 1, 800_000),
         "mixer": OpcUaSource(
             "mixer", "opc.tcp://127.0.0.1:4840/plant", security=OpcUaSecurity(folder=tmp_path / "pki")
         ),
@@ -60,7 +69,7 @@ def test_every_setting_is_read(tmp_path):
     configuration = load_configuration(write(tmp_path, settings))
     assert configuration.store == StoreSettings(tmp_path / "elsewhere", 200_000, 5, 120_000_000, 64_000_000)
     boiler, mixer = configuration.sources.values()
-    assert boiler == ModbusSource("boiler", "tcp://127.0.0.1:5020", "127.0.0.1", 5020, 255, 800_000, 10, 16, 0)
+    assert boiler == ModbusSource("boiler", "tcp://127.0.0.1:5020", BOILER, 255, 800_000, 10, 16, 0)
     assert mixer == OpcUaSource(
         "mixer",
         "opc.tcp://127.0.0.1:4840/plant",
@@ -79,7 +88,7 @@ def test_every_setting_is_read(tmp_path):
 def test_defaults_of_the_file_are_those_of_the_objects(tmp_path):
     path = write(tmp_path, SETTINGS.replace("unit = 1\n", "").replace('timeout = "800ms"\n', ""))
     configuration = load_configuration(path)
-    assert configuration.sources["boiler"] == ModbusSource("boiler", "tcp://127.0.0.1:5020", "127.0.0.1", 5020)
+    assert configuration.sources["boiler"] == ModbusSource("boiler", "tcp://127.0.0.1:5020", BOILER)
     plain = replace(configuration, future_limit_us=600_000_000, past_limit_us=10 * 366 * 86_400_000_000)
     assert configuration == plain
 
@@ -112,7 +121,13 @@ WRONG_SETTINGS = [
     ('["tags.csv"]', '["tags.csv"]\n[scan_classes." x"]\nrate = "1s"', 2, "scan_classes.' x'", "visible characters"),
     ('protocol = "modbus"', 'protocol = "modbuss"', 10, "sources.boiler.protocol", "did you mean 'modbus'"),
     ('protocol = "modbus"', "", 9, "sources.boiler.protocol", "got nothing"),
-    ("tcp://127.0.0.1:5020", "rtu:///dev/ttyUSB0", 11, "sources.boiler.url", "tcp://host:port; other transports"),
+    ("tcp://127.0.0.1:5020", "rtu+tpc://h:5020", 11, "sources.boiler.url", "did you mean 'rtu+tcp'"),
+    ("tcp://127.0.0.1:5020", "rtu:///dev/ttyUSB0?baud=9600", 11, "sources.boiler.url", "did you mean 'baudrate'"),
+    ("tcp://127.0.0.1:5020", "rtu:///dev/ttyUSB0?parity=x", 11, "sources.boiler.url", "none, even or odd"),
+    ("unit = 1", 'byte_order = "BACD"', 12, "sources.boiler.byte_order", '"ABCD", "BADC", "CDAB" or "DCBA"'),
+    ("unit = 1", "in_flight = 0", 12, "sources.boiler.in_flight", "1 to 16"),
+    ("unit = 1", 'connect_pause = "2m"', 12, "sources.boiler.connect_pause", "at most 1m"),
+    ("unit = 1", 'private_key = "k.pem"', 12, "sources.boiler.private_key", "begins with tls://"),
     ("tcp://127.0.0.1:5020", "127.0.0.1:5020", 11, "sources.boiler.url", "did you mean 'tcp://127.0.0.1:5020'"),
     ("tcp://127.0.0.1:5020", "tcp://127.0.0.1:70000", 11, "sources.boiler.url", "65535"),
     ("tcp://127.0.0.1:5020", "tcp://:502", 11, "sources.boiler.url", "tcp://host:port"),

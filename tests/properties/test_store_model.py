@@ -1,5 +1,8 @@
 """The store against a plain dict: whatever is done in whatever order, both hold the same samples.
 
+Commits of a collector, late samples, bulk inserts, edits, removals; flushes, joined batches, compaction; and deaths of all
+of them at each of their steps.
+
 A crash is the object dropped without closing; the next start opens the folder again and recovers.
 """
 
@@ -11,14 +14,18 @@ import tempfile
 from pathlib import Path
 
 import hypothesis.strategies as st
+import pytest
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from conformance.store_data import SECOND, T0, Row, make_current, make_samples, make_tags
 from conformance.store_suite import newest_rows, stored_rows
+from historian.config.settings import CompactionSettings
 from historian.model.commit import Commit, CurrentSamples
 from historian.model.status import BAD_SHUTDOWN, GOOD, SUBSTITUTED
-from storage import buffer_join, steps
+from storage import buffer_join, catalogue, import_chunk, steps
+from storage.edits import Cause
+from storage.import_chunk import ImportNotes, Outcome
 from storage.reader import StoreReader
 from storage.store import Store
 from support.examples import examples
@@ -40,6 +47,14 @@ history = st.lists(st.tuples(st.integers(1, TAGS), st.integers(0, 40), values), 
 """Tag, seconds before now, value."""
 
 CAUSE = {"who": "test", "why": "as a test"}
+
+import_steps = st.sampled_from([step for step in steps.STEPS if step.startswith("import: ")])
+
+compaction_steps = st.sampled_from(
+    [step for step in steps.STEPS if step.startswith(("compaction: ", "retired files: "))]
+)
+
+DAY = 86_400 * SECOND
 
 flush_steps = st.sampled_from([step for step in steps.STEPS if step.startswith(("flush: ", "join: "))])
 
@@ -79,7 +94,10 @@ class StoreMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.path = Path(tempfile.mkdtemp(prefix="store-model-")) / "store"
-        self.join_batches, buffer_join.JOIN_BATCHES = buffer_join.JOIN_BATCHES, 2
+        self.patch = pytest.MonkeyPatch()
+        self.patch.setattr(buffer_join, "JOIN_BATCHES", 2)
+        self.patch.setattr(import_chunk, "ARCHIVE_ROWS", 3)
+        self.compactions = 0
         self.stored: list[Row] = []
         self.edited: dict[tuple[int, int], Row | None] = {}
         self.held: dict[int, list[Row]] = {}
@@ -180,6 +198,38 @@ class StoreMachine(RuleBasedStateMachine):
                 replaced += 1
         return replaced
 
+    @rule(rows=history, replace=st.booleans())
+    def import_chunk(self, rows, replace: bool) -> None:
+        """Each tag and time once, by tag and time; from three fresh ones on they become a file at once."""
+        chosen = self.chunk_of(rows)
+        fresh = sum(row[:2] not in self.visible() for row in chosen)
+        outcome = self.insert_chunk(chosen, replace=replace)
+        assert outcome.fresh == fresh
+        replaced = self.expect_insert(chosen, "replace" if replace else "no-replace")
+        assert not replace or len(outcome.differing) == replaced
+
+    def chunk_of(self, rows) -> list[Row]:
+        return sorted({row[:2]: row for row in (self.past_row(*each) for each in rows)}.values(), key=lambda row: row[:2])
+
+    def insert_chunk(self, rows: list[Row], *, replace: bool) -> Outcome:
+        cause = Cause("test", "as a test", self.now_us)
+        self.now_us += SECOND
+        return self.store.insert_chunk(make_samples(rows), cause, replace=replace, settle=lambda _: ImportNotes())
+
+    @rule(step=import_steps, rows=history)
+    def crash_while_importing(self, step: str, rows) -> None:
+        """Doing it again afterwards, as an import does, leaves each sample once."""
+        chosen = self.chunk_of(rows)
+        is_in = step == "import: committed"
+        with stopped_at(step), contextlib.suppress(CrashError):
+            self.insert_chunk(chosen, replace=False)
+            is_in = True  # few samples make no file, and do not come by most of the steps
+        if is_in:
+            self.expect_insert(chosen, "no-replace")
+        self.crash()
+        self.insert_chunk(chosen, replace=False)
+        self.expect_insert(chosen, "no-replace")
+
     @rule(data=st.data(), value=values)
     def edit(self, data, value) -> None:
         there = sorted(self.visible())
@@ -234,6 +284,23 @@ class StoreMachine(RuleBasedStateMachine):
     def crash_while_flushing(self, step: str) -> None:
         with stopped_at(step), contextlib.suppress(CrashError):
             self.store.flush(force=step.startswith("flush: "))
+        self.crash()
+
+    @rule()
+    def compact(self) -> None:
+        """Everything becomes files of months; files that are replaced go with the next compaction."""
+        report = self.store.compact(self.compaction_us(), CompactionSettings(), everything=True)
+        assert report.errors == ()
+
+    def compaction_us(self) -> int:
+        """Each a day later than the one before, and long after all samples."""
+        self.compactions += 1
+        return self.now_us + (60 + self.compactions) * DAY
+
+    @rule(step=compaction_steps)
+    def crash_while_compacting(self, step: str) -> None:
+        with stopped_at(step), contextlib.suppress(CrashError):
+            self.store.compact(self.compaction_us(), CompactionSettings(), everything=True)
         self.crash()
 
     @rule()
@@ -292,14 +359,16 @@ class StoreMachine(RuleBasedStateMachine):
     def files_are_those_of_the_catalogue(self) -> None:
         if hasattr(self, "reader"):
             on_disk = {str(path) for path in (self.path / "archive").rglob("*-*.parquet*")}
-            assert on_disk == {file.path for file in self.reader.snapshot().files}
+            retired = self.reader.inspect(lambda link: catalogue.retired(link, 2**62))
+            waiting = {str(self.path / "archive" / path) for _, path in retired}
+            assert on_disk == {file.path for file in self.reader.snapshot().files} | waiting
 
     def teardown(self) -> None:
         if hasattr(self, "reader"):
             self.reader.close()
             self.store.close()
         shutil.rmtree(self.path.parent)
-        buffer_join.JOIN_BATCHES = self.join_batches
+        self.patch.undo()
 
 
 TestStoreModel = StoreMachine.TestCase

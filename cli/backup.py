@@ -52,10 +52,10 @@ def as_text(report: BackupReport) -> str:
     from historian.retrieval.time_range import format_time  # noqa: PLC0415 - as above
 
     made = report.generation
-    until = "nothing was ever committed" if made.last_commit_us is None else f"until {format_time(made.last_commit_us)}"
+    until = "" if made.last_commit_us is None else f", collected until {format_time(made.last_commit_us)}"
     new = f"{report.copied:,} are new ({report.copied_bytes / 1e6:,.1f} MB copied and read back)"
     lines = [
-        f"{report.folder}: generation {made.name} with {made.samples:,} samples, {until}",
+        f"{report.folder}: generation {made.name} with {made.samples:,} samples{until}",
         f"  {len(made.files):,} files of the archive, of which {new}",
     ]
     if report.removed:

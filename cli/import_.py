@@ -106,6 +106,7 @@ def import_(*, files: tuple[Path, ...], store_path: Path | None, config_path: Pa
         rejects = None if rejects_path is None else stack.enter_context(RejectsFile(rejects_path))
         setting = _setting(stack, (store, config_path), options, rejects, asked)
         reports = list(_import_all(paths, setting, dry_run=asked["dry_run"]))
+        setting.target.finish()
     _say_all(reports, dry_run=asked["dry_run"], rejects=rejects)
 
 
@@ -254,13 +255,16 @@ def _told(report: FileReport, *, dry_run: bool) -> Iterator[str]:
     yield f"{report.path}: {report.understood}"
     if report.resumed_at:
         yield f"  gone on behind row {report.resumed_at:,}, where the last run was interrupted"
-    tags = f"{figures.known_tags + figures.new_tags:,} tags ({figures.new_tags:,} new)"
+    count = figures.known_tags + figures.new_tags
+    tags = f"{count:,} tag{'s' if count != 1 else ''} ({figures.new_tags:,} new)"
     yield f"  {figures.rows:,} rows, {tags}{_span(figures)}"
     told = list(lines(figures, dry_run=dry_run))
     width = max(len(f"{count:,}") for _, count, _ in told)
     for label, count, examples in told:
         yield f"  {count:>{width},}  {label}"
         yield from (f"  {'':>{width}}    {example}" for example in examples)
+    if report.hint:
+        yield f"  {report.hint}"
 
 
 def _span(figures: Figures) -> str:

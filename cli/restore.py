@@ -42,9 +42,12 @@ def as_text(report: RestoreReport) -> str:
     from historian.retrieval.time_range import format_time  # noqa: PLC0415 - as above
 
     made = report.generation
-    last = "nothing was ever committed" if made.last_commit_us is None else format_time(made.last_commit_us)
+    last = "nothing was ever collected into it"
+    if made.last_commit_us is not None:
+        when = format_time(made.last_commit_us)
+        last = f"last commit: {when}; the next start of collecting marks the time since then as a gap"
     return (
         f"{report.folder}: generation {made.name} restored, {made.samples:,} samples, {report.files:,} files of the "
         f"archive ({report.bytes / 1e6:,.1f} MB), all checked\n"
-        f"  last commit: {last}; the next start of collecting marks the time since then as a gap"
+        f"  {last}"
     )

@@ -120,4 +120,6 @@ def handle(store: Store, request: Request) -> Payload:
     """Do the request with the store."""
     asked = request.payload
     now_us = time.time_ns() // 1000
-    return {"tag_id": store.rename_tag(asked["old"], asked["new"], now_us, asked["who"], asked["why"])}
+    tag_id = store.rename_tag(asked["old"], asked["new"], now_us, asked["who"], asked["why"])
+    store.write_tags()
+    return {"tag_id": tag_id}

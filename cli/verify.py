@@ -68,15 +68,16 @@ def verify(
         _ask(folder, JOIN, {})
     with byte_bar("verifying") as bar:
         report = check(folder, fast=fast, progress=Progress(bar.begin, bar.advance))
-    click.echo(as_json(report) if format_ == "json" else as_text(report))
+    click.echo(as_json(report) if format_ == "json" else as_text(report, set_aside=set_aside))
     if set_aside and report.files_to_set_aside():
         _ask(folder, SET_ASIDE, {"damaged": report.files_to_set_aside()})
     if not report.is_clean:
-        raise CorruptionError(f"the store {folder} is damaged in {len(report.damages)} places, see above")
+        count = len(report.damages)
+        raise CorruptionError(f"the store {folder} is damaged in {count} place{'s' if count != 1 else ''}, see above")
 
 
-def as_text(report: VerifyReport) -> str:
-    """The report for people."""
+def as_text(report: VerifyReport, *, set_aside: bool = False) -> str:
+    """The report for people; what ``set_aside`` says is about to be done is not advised."""
     looked = "looked at" if report.fast else "read"
     head = (
         f"{report.folder}: {looked} the database, {report.batches:,} batches of the buffer and {report.files:,} files "
@@ -86,11 +87,11 @@ def as_text(report: VerifyReport) -> str:
         return f"{head}; nothing is damaged"
     count = len(report.damages)
     lines = [f"{head}; {count} damage{'s' if count != 1 else ''}:", *(f"  {damage}" for damage in report.damages)]
-    return "\n".join([*lines, *_remedies(report)])
+    return "\n".join([*lines, *_remedies(report, set_aside=set_aside)])
 
 
-def _remedies(report: VerifyReport) -> Iterable[str]:
-    if report.files_to_set_aside():
+def _remedies(report: VerifyReport, *, set_aside: bool) -> Iterable[str]:
+    if report.files_to_set_aside() and not set_aside:
         yield "To go on without the damaged files: historian verify --set-aside (what they still hold is kept)"
     if any(damage.kind in ("database", "schema", "row") for damage in report.damages):
         yield "To make the database anew from the files of the archive: historian rebuild (with collecting stopped)"

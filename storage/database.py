@@ -126,7 +126,8 @@ def _of_sqlite(error: sqlite3.Error, path: Path, doing: str) -> StoreError:
     if code == sqlite3.SQLITE_NOTADB:
         return StoreForeignError(
             f"cannot {doing}: {path} is not an SQLite database, or its first page is damaged ({error}); "
-            "give the folder of a store, or put back this file from a backup"
+            "give the folder of a store. If it is one, make this file anew from the archive (historian rebuild) or put "
+            "it back from a backup"
         )
     if code == sqlite3.SQLITE_CORRUPT:
         return CorruptionError(

@@ -56,16 +56,14 @@ class Flusher:
         """Move what waits in the buffer now, and write the tags' files when tags changed."""
         with self.turn, explained(self.database, "read the buffer"):
             due = buffer.numbers(self.connection)
-            current = state.read(self.connection)
+            store_id = state.read(self.connection).store_id
         files: list[ArchiveFile] = []
         moved: list[int] = []
         while len(moved) < len(due):
-            batches, file = self._move(due[len(moved) :], current.store_id)
+            batches, file = self._move(due[len(moved) :], store_id)
             moved.extend(batches)
             files.append(file)
-        written = current.tags_version != current.tags_written
-        if written:
-            self._write_tags()
+        written = self.write_tags()
         return FlushReport(sum(file.rows for file in files), len(moved), tuple(files), written)
 
     def _move(self, due: Sequence[int], store_id: str) -> tuple[list[int], ArchiveFile]:
@@ -91,10 +89,15 @@ class Flusher:
             blobs = buffer.fetch(self.connection, batches)
         return batches, archive.sort(concatenate(buffer.decode_batches(blobs).values()))
 
-    def _write_tags(self) -> None:
-        """The tags beside the samples, for programs that know nothing of us: one row a tag, and all versions."""
+    def write_tags(self) -> bool:
+        """The tags beside the samples, for programs that know nothing of us: one row a tag, and all versions.
+
+        False when they are there as they are now.
+        """
         with self.turn, explained(self.database, "read the tags"):
             current = state.read(self.connection)
+            if current.tags_version == current.tags_written:
+                return False
             known, versions = tags.read(self.connection), tags.read_versions(self.connection)
         metadata = {"historian.format_version": FORMAT_VERSION, "historian.store_id": current.store_id}
         with explained(self.folder.root / names.TAGS, "write the tags beside the archive"):
@@ -103,3 +106,4 @@ class Flusher:
         with self.turn, transaction(self.connection, self.database, "note the tags' files"):
             state.tags_written(self.connection, current.tags_version)
         steps.reached("tags file: noted")
+        return True

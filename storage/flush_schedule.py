@@ -11,19 +11,22 @@ from typing import Final
 from historian.config.settings import StoreSettings
 from historian.errors import HistorianError
 from storage import buffer, state
-from storage.buffer_join import BatchJoiner
+from storage.buffer_join import JOIN_BATCHES, BatchJoiner
 from storage.database import explained
 from storage.flush import Flusher, FlushReport
 
 RETRY_US: Final = 10_000_000
 """What failed is due again only so much later, by the time of the commits: trying costs a file's worth of work."""
 
+SETTLE_ROWS: Final = 10_000
+"""Fewer samples of a command wait in the buffer for those of others, so that a file is worth making."""
+
 
 class FlushSchedule:
     """The next thing to be done with one store's buffer; one caller at a time."""
 
     def __init__(self, flusher: Flusher, settings: StoreSettings) -> None:
-        self._flusher = flusher
+        self.flusher = flusher
         self._settings = settings
         self._joiner = BatchJoiner(flusher.connection, flusher.database, flusher.turn)
         self._retry_us: int | None = None
@@ -36,7 +39,7 @@ class FlushSchedule:
             return None
         refuse()
         try:
-            report = self._flusher.flush() if is_due else None
+            report = self.flusher.flush() if is_due else None
             if parts:
                 self._joiner.join(parts)
         except HistorianError:
@@ -44,6 +47,15 @@ class FlushSchedule:
             raise
         self._retry_us = None
         return report if report and (report.files or report.tags_written) else None
+
+    def settle(self) -> None:
+        """See :meth:`storage.store.Store.settle`."""
+        with self._turn, explained(self._database, "read the state of the buffer"):
+            waiting = buffer.state(self._connection)
+        if waiting.rows >= SETTLE_ROWS or waiting.batches >= JOIN_BATCHES:
+            self.flusher.flush()
+        else:
+            self.flusher.write_tags()
 
     def _is_due(self) -> bool:
         with self._turn, explained(self._database, "read the state of the buffer"):
@@ -63,12 +75,12 @@ class FlushSchedule:
 
     @property
     def _turn(self) -> AbstractContextManager[object]:
-        return self._flusher.turn
+        return self.flusher.turn
 
     @property
     def _connection(self) -> sqlite3.Connection:
-        return self._flusher.connection
+        return self.flusher.connection
 
     @property
     def _database(self) -> Path:
-        return self._flusher.database
+        return self.flusher.database

@@ -338,7 +338,7 @@ def _check_folder(folder: Path) -> None:
     if (folder / names.ARCHIVE).is_dir():
         raise StoreForeignError(
             f"cannot open the store {folder}: it has an archive but no {names.DATABASE}; "
-            "put that file back from a backup"
+            "make it anew from the files (historian rebuild) or put it back from a backup"
         )
     raise StoreNotFoundError(
         f"cannot open the store {folder}: there is none; start collecting, which makes it, or give the folder of one"

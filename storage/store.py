@@ -239,6 +239,21 @@ class Store:
         with self._flush_turn:
             return self._schedule.run(self._refuse_gone, force=force)
 
+    def settle(self) -> None:
+        """What a command does that wrote and does not stay: many samples go to the archive, and the tags' files follow.
+
+        Nobody else would do it where nobody collects.  Raises StoreFullError; everything is in the store all the same.
+        """
+        with self._flush_turn:
+            self._refuse_gone()
+            self._schedule.settle()
+
+    def write_tags(self) -> None:
+        """Let the tags' files beside the archive follow the tags now, and not with the next flush."""
+        with self._flush_turn:
+            self._refuse_gone()
+            self._schedule.flusher.write_tags()
+
     def insert(
         self, samples: Samples, *, mode: InsertMode | str, who: str, why: str, time_us: int | None = None,
         also: Hook | None = None,
@@ -418,8 +433,8 @@ def _check_folder(folder: Path, *, create: bool) -> None:
     others = sorted(each.name for each in folder.iterdir() if each.name != names.LOCK) if folder.is_dir() else []
     if names.ARCHIVE in others:
         raise StoreForeignError(
-            f"cannot open the store {folder}: it has an archive but no {names.DATABASE}; put that file back from a "
-            "backup, or give another folder. Nothing was changed"
+            f"cannot open the store {folder}: it has an archive but no {names.DATABASE}; make it anew from the files "
+            "(historian rebuild), put it back from a backup, or give another folder. Nothing was changed"
         )
     if not create:
         raise StoreNotFoundError(f"cannot open the store {folder}: there is none; start collecting, which makes it")

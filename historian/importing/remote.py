@@ -64,6 +64,9 @@ class RemoteTarget:
         answer = self.ask({"do": "write", "heading": heading.as_mapping()}, lambda path: _save(path, samples))
         return Reply(Figures.from_mapping(answer["figures"]), np.array(answer["differing"], np.intp))
 
+    def finish(self) -> None:
+        """Does nothing: the other process flushes when it is time."""
+
 
 def answer(store: Store, asked: Mapping[str, Any], data: Path | None) -> Mapping[str, Any]:
     """Do what a :class:`RemoteTarget` asks for, where the store is open for writing."""

@@ -86,13 +86,17 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class FileReport:
-    """One file: how it was understood, what it gave.  ``finished_before_us``: it was imported as a whole then."""
+    """One file: how it was understood, what it gave.
+
+    ``finished_before_us``: it was imported as a whole then.  ``hint``: what was probably meant otherwise.
+    """
 
     path: str
     understood: str
     figures: Figures
     resumed_at: int = 0
     finished_before_us: int | None = None
+    hint: str = ""
 
 
 def lines(figures: Figures, *, dry_run: bool) -> Iterator[tuple[str, int, Sequence[str]]]:

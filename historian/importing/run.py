@@ -86,7 +86,17 @@ def import_file(path: Path, setting: Setting, advance: Advance = lambda *_: None
         run = _FileImport(_Job(path, file, layout, source), setting, figures, writer)
         run.read(start, advance)
         figures = run.finish()
-    return FileReport(str(path), run.understood(), figures, resumed_at=start)
+    return FileReport(str(path), run.understood(), figures, resumed_at=start, hint=_hint(layout, figures))
+
+
+def _hint(layout: Layout, figures: Figures) -> str:
+    """What was probably meant otherwise; empty where there is no reason to think so."""
+    if layout.form == "wide" and layout.group is None and figures.refused[Reason.DUPLICATE] > figures.imported:
+        return (
+            "most values have the time of another one in their column: if a column says what a row belongs to, such as "
+            "a machine, name it with --group-column"
+        )
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,11 +159,18 @@ class _FileImport:
             result = self._reader.read(batch)
             malformed = self._file.refused()
             last = int(batch.row[-1]) if len(batch.row) else self._position
+            self._note_counted(result, start)
             if last > start:
                 result = _with(result, malformed, _since(before, _passes(self._reader)))
                 self._check_sense(result, len(batch.row))
                 self._take(_behind(result, start), last)
             advance(last, self._file.rows)
+
+    def _note_counted(self, result: BatchResult, start: int) -> None:
+        """Tags of rows that an interrupted run has done are in the figures already."""
+        if start:
+            done = result.samples.row <= start
+            self._seen.update(distinct(result.samples.samples.tag_id[done]).tolist())
 
     def _check_sense(self, result: BatchResult, rows: int) -> None:
         """A file whose times are not understood is not a file with some bad rows."""

@@ -41,6 +41,9 @@ class Target(Protocol):
     def write(self, samples: FileSamples, heading: Heading) -> Reply:
         """Insert samples and note the rest, all or nothing."""
 
+    def finish(self) -> None:
+        """Nothing more comes."""
+
 
 @dataclass(frozen=True, slots=True)
 class StoreTarget:
@@ -65,6 +68,10 @@ class StoreTarget:
     def write(self, samples: FileSamples, heading: Heading) -> Reply:
         """As in :class:`Target`."""
         return execute(self.store, samples, heading)
+
+    def finish(self) -> None:
+        """Leave the archive as programs want it that know nothing of the database."""
+        self.store.settle()
 
 
 @dataclass(slots=True)
@@ -95,6 +102,9 @@ class DryTarget:
     def write(self, samples: FileSamples, heading: Heading) -> Reply:
         """What the store would have said."""
         return settled(samples, heading, self._outcome(samples))[1]
+
+    def finish(self) -> None:
+        """Does nothing."""
 
     def _outcome(self, samples: FileSamples) -> Outcome:
         none = np.empty(0, np.intp)

@@ -60,6 +60,43 @@ def test_several_files_and_patterns(folder):
     assert "2 files: 5 samples imported, 0 there already, 1 refused" in done.stdout
 
 
+def test_names_survive_the_loss_of_the_database(folder):
+    """Nobody collects here, who would write the tags beside the archive with the next flush."""
+    rows = "".join(f"{1_767_225_600 + row},{row}\n" for row in range(10_000))
+    (folder / "many.csv").write_text("time,LI1\n" + rows, encoding="utf-8")
+    invoke("plant.csv")
+    invoke("many.csv", "--time-format", "epoch-s")
+    asked = "select tag, count(*) as n from samples group by tag order by tag"
+    with historian.open(folder / "store") as store:
+        before = store.sql(asked).to_pylist()
+    assert [row["n"] for row in before] == [2, 10_000, 2]
+    for path in (folder / "store").glob("historian.sqlite*"):
+        path.unlink()
+    assert CliRunner().invoke(command, ["rebuild", "--store", "store"]).exit_code == 0
+    with historian.open(folder / "store") as store:
+        assert store.sql(asked).to_pylist() == before
+
+
+def test_few_samples_wait_for_more(folder):
+    """A file a minute that holds three samples would be half a million files of the archive in a year."""
+    for number in range(40):
+        (folder / f"{number}.csv").write_text(f"time,T\n2026-01-01T00:00:{number:02}Z,1\n", encoding="utf-8")
+        invoke(f"{number}.csv")
+    with Store.open(folder / "store") as store:
+        assert (store.statistics().files, store.statistics().batches) == (1, 40 - 32)
+
+
+def test_a_column_that_names_machines_is_asked_for(folder):
+    (folder / "park.csv").write_text(
+        "time,machine,power\n" + "".join(f"2026-01-01T00:00:0{t}Z,M{m},{t + m}\n" for t in range(9) for m in range(4)),
+        encoding="utf-8",
+    )
+    assert "name it with --group-column" in invoke("park.csv", "--dry-run").stdout
+    told = invoke("park.csv", "--dry-run", "--group-column", "machine").stdout
+    assert "--group-column" not in told
+    assert "4 tags (4 new)" in told
+
+
 def test_refused_values_in_a_file(folder):
     done = invoke("plant.csv", "--rejects", "rejects.csv")
     assert "rejects.csv" in done.stderr

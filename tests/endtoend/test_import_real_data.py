@@ -18,6 +18,7 @@ from storage.reader import StoreReader
 DATA = Path(__file__).parents[3] / "shared" / "data"
 TURBINES = DATA / "la_haute_borne" / "scada_2014_2015.parquet"
 MACHINE = DATA / "nab" / "machine_temperature_system_failure.csv"
+OFFICE = DATA / "nab" / "ambient_temperature_system_failure.csv"
 
 needs_turbines = pytest.mark.skipif(not TURBINES.exists(), reason=f"there is no {TURBINES}: SCADA data of ENGIE")
 needs_machine = pytest.mark.skipif(not MACHINE.exists(), reason=f"there is no {MACHINE}: data of the NAB")
@@ -124,3 +125,27 @@ def test_a_clock_that_goes_back(tmp_path):
         "imported already"
         in historian("import", MACHINE, "--tag", "{file}", "--store", "store", folder=tmp_path).stdout
     )
+
+
+@needs_machine
+def test_hours_of_an_office_in_the_time_of_its_place(tmp_path):
+    """Hourly local times: one falls into the hour that never was, and one into that which came twice."""
+    frame = pd.read_csv(OFFICE)
+    local = pd.to_datetime(frame.timestamp).dt.tz_localize("America/New_York", nonexistent="NaT", ambiguous=True)
+    assert local.isna().sum() == 1
+    arguments = ("import", OFFICE, "--tag", "{file}", "--tz", "America/New_York", "--store", "store")
+    done = historian(*arguments, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert told(done.stdout) == {
+        "imported": len(frame) - 1,
+        "local times taken as the first pass of a repeated hour": 1,
+        "refused: local time that never was (the clocks went forward)": 1,
+    }
+    kept = frame[local.notna()]
+    (stored,) = rows("select count(*) n, sum(value) total, min(epoch_us(time)) first_us from samples", tmp_path)
+    assert stored == {
+        "n": 7_266, "total": pytest.approx(kept.value.sum()), "first_us": local.min().value // 1000,
+    }  # fmt: skip
+    with StoreReader.open(tmp_path / "store") as reader:
+        (refused,) = reader.quarantine()
+    assert refused.value == "2014-03-09 02:00:00"

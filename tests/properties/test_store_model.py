@@ -1,7 +1,7 @@
 """The store against a plain dict: whatever is done in whatever order, both hold the same samples.
 
-Commits of a collector, late samples, bulk inserts, edits, removals; flushes, joined batches, compaction; and deaths of all
-of them at each of their steps.
+Commits of a collector, late samples, bulk inserts, edits, removals; flushes, joined batches, compaction; and deaths of
+all of them at each of their steps.
 
 A crash is the object dropped without closing; the next start opens the folder again and recovers.
 """
@@ -209,7 +209,8 @@ class StoreMachine(RuleBasedStateMachine):
         assert not replace or len(outcome.differing) == replaced
 
     def chunk_of(self, rows) -> list[Row]:
-        return sorted({row[:2]: row for row in (self.past_row(*each) for each in rows)}.values(), key=lambda row: row[:2])
+        found = {row[:2]: row for row in (self.past_row(*each) for each in rows)}
+        return [found[key] for key in sorted(found)]
 
     def insert_chunk(self, rows: list[Row], *, replace: bool) -> Outcome:
         cause = Cause("test", "as a test", self.now_us)

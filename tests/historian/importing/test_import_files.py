@@ -154,6 +154,7 @@ def test_an_interrupted_import_goes_on_where_it_was(tmp_path, plant, monkeypatch
     report = run(plant, store, chunk=50, how=how)
     assert report.resumed_at > 0
     assert report.figures.imported == 400
+    assert report.figures.new_tags + report.figures.known_tags == 3
     assert sum(report.figures.refused.values()) == 4
     assert stored(store) == wanted(plant)
     with StoreReader.open(store) as reader:

@@ -108,9 +108,7 @@ def _keys(text: str | None) -> tuple[Key, ...]:
     words = [word.strip() for word in text.split(",")]
     keys = tuple(key for word in words for key in KEYS if key == word)
     if len(keys) < len(words) or len(set(keys)) < len(keys) or len(set(keys) - {"tag"}) > 1:
-        raise UsageError(
-            f"cannot use --partition-by: got {text!r}, wanted year, month, day or tag, or month,tag"
-        )
+        raise UsageError(f"cannot use --partition-by: got {text!r}, wanted year, month, day or tag, or month,tag")
     return keys
 
 

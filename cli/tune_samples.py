@@ -12,8 +12,10 @@ import numpy as np
 
 from historian.config.load import load_configuration
 from historian.importing.target import tag_of
+from historian.model.samples import Samples, concatenate
 from historian.model.tag import Tag
-from historian.retrieval.history import LAST_US
+from historian.pipeline.shadow import shadowed
+from historian.retrieval.history import FIRST_US, LAST_US
 from historian.retrieval.tag_selection import select_tags
 from historian.tuning.series import RawSeries
 from historian.tuning.understanding import MIN_SAMPLES, LeftAlone, Reason, left_alone_by_type
@@ -32,6 +34,7 @@ class SampleStore:
     """A store open for reading, and the tags of it that were asked for, with the settings of now.
 
     ``ids`` are the store's numbers by name; ``extent`` from the oldest of all stored samples to after the newest.
+    ``shadowed`` are tags of which raw samples are kept although they are compressed.
     """
 
     reader: StoreReader
@@ -40,6 +43,7 @@ class SampleStore:
     as_raw: bool
     ranges: RangeReader
     extent: tuple[int, int]
+    shadowed: frozenset[str]
 
     @classmethod
     @contextmanager
@@ -48,7 +52,8 @@ class SampleStore:
         with StoreReader.open(folder) as reader:
             known = reader.tags()
             names = sorted(known.column("tag").to_pylist())
-            configured = load_configuration(config_path).tags if config_path.exists() else ()
+            configuration = load_configuration(config_path) if config_path.exists() else None
+            configured = () if configuration is None else configuration.tags
             rows = {row["tag"]: row for row in known.to_pylist()}
             mine = {tag.name: tag for tag in configured}
             chosen = select_tags(wanted, names) if wanted else names
@@ -56,7 +61,8 @@ class SampleStore:
             ids = {name: int(rows[name]["tag_id"]) for name in chosen}
             statistics = reader.statistics()
             extent = statistics.first_us or 0, (statistics.last_us or 0) + 1
-            yield cls(reader, tags, ids, as_raw, RangeReader(), extent)
+            kept = frozenset[str]() if configuration is None else shadowed(configured, configuration.shadow)
+            yield cls(reader, tags, ids, as_raw, RangeReader(), extent, kept)
 
     def read(self, tag: Tag, span: Span, most: int) -> RawSeries | LeftAlone:
         """The newest ``most`` raw samples of ``tag`` in ``span``; why there are none where nothing is raw."""
@@ -72,7 +78,24 @@ class SampleStore:
             found = one if len(one) > len(found) else found
             if len(found) >= MIN_SAMPLES:
                 return found
-        return LeftAlone(Reason.COMPRESSED, _compressed(tag)) if any(map(_is_lossy, versions)) else found
+        if not any(map(_is_lossy, versions)):
+            return found
+        kept = self._shadow(tag, span, most) if tag.name in self.shadowed else None
+        return LeftAlone(Reason.COMPRESSED, _compressed(tag)) if kept is None or len(kept) < MIN_SAMPLES else kept
+
+    def _shadow(self, tag: Tag, span: Span, most: int) -> RawSeries:
+        """The newest raw samples that were kept of a shadowed tag."""
+        parts: list[Samples] = []
+        for row in reversed(self.reader.shadow_rows()):
+            samples = self.reader.shadow_samples(row)
+            inside = (samples.tag_id == self.ids[tag.name]) & (samples.time_us < span[1])
+            inside &= samples.time_us >= (FIRST_US if span[0] is None else span[0])
+            parts.append(samples.take(np.flatnonzero(inside)))
+            if sum(map(len, parts)) >= most:
+                break
+        found = concatenate(parts)
+        newest = np.argsort(found.time_us, kind="stable")[-most:]
+        return RawSeries(found.time_us[newest], found.value[newest], found.status[newest])
 
     def _versions(self, tag: Tag) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = self.reader.tag_versions([self.ids[tag.name]]).to_pylist()

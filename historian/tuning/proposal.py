@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-import numpy as np
-
 from historian.model.error_bound import ErrorBound
 from historian.model.tag import CompressionSettings, ExceptionSettings, Tag
 from historian.tuning.limit import Knowledge, Limit, Wish, know, limit
@@ -54,12 +52,12 @@ class Tuning:
 
 def tune(tag: Tag, series: RawSeries, wish: Wish) -> Tuning:
     """Find the deviation for ``tag``, of which ``series`` are raw samples."""
-    step = resolution(series.numbers)
+    step = resolution(series.different)
     left = left_alone_by_type(tag) or left_alone_by_samples(series, step)
     if left is not None:
         return Tuning(tag, len(series), left)
     known = know(tag, series, step)
-    if len(np.unique(series.numbers)) == 1:
+    if len(series.different) == 1:
         allowed = Limit(0.0, "never moved: only repeats of the same value are left out")
     else:
         allowed = limit(known, wish)

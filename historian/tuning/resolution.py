@@ -28,12 +28,13 @@ _PARTS: Final = (1, 2, 3, 4, 5)
 
 
 @np.errstate(over="ignore", invalid="ignore")  # values at the ends of what a double holds have no grid
-def resolution(numbers: FloatArray) -> float:
-    """The largest step of which all differences between ``numbers`` are multiples; 0.0 when there is none.
+def resolution(values: FloatArray) -> float:
+    """The largest step of which all differences between ``values`` are multiples; 0.0 when there is none.
+
+    ``values`` float64[n] are in rising order, each once.
 
     Scaled and single-precision values are no exact multiples: differences may miss by what rounding does.
     """
-    values = np.unique(numbers)
     if len(values) > MOST_VALUES:
         # Neighbours, and not every so manieth: the steps between these would be too large.
         middle = len(values) // 2

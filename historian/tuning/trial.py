@@ -13,7 +13,7 @@ from historian.compression.lanes import LaneSettings
 from historian.compression.series import LaneSeries
 from historian.model.samples import BoolArray
 from historian.model.tag import CompressionSettings, ExceptionSettings, Tag
-from historian.tuning.error import NONE, Errors, errors_of
+from historian.tuning.error import ErrorMeter, Errors
 from historian.tuning.series import RawSeries
 from historian.tuning.size import bytes_of
 
@@ -87,10 +87,11 @@ class Outcome:
 
 def try_settings(series: RawSeries, tag: Tag, tried: Sequence[Settings]) -> list[Outcome]:
     """What each of the settings would have kept of ``series``, samples of ``tag``."""
+    meter = ErrorMeter(series)
     return [
         Outcome(
             settings, int(stored.sum()), len(series), series.days, bytes_of(series, stored),
-            NONE if stored.all() else errors_of(series, stored),
+            meter.errors(stored),
         )
         for settings, stored in zip(tried, kept_by(series, tag, tried), strict=True)
     ]  # fmt: skip

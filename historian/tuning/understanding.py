@@ -66,7 +66,7 @@ def left_alone_by_type(tag: Tag) -> LeftAlone | None:
 
 def left_alone_by_samples(series: RawSeries, step: float) -> LeftAlone | None:
     """Why no deviation can be found for these samples; ``step`` is the grid of their values, 0.0 for none."""
-    return _too_little(series) or _no_measurement(series.numbers, step)
+    return _too_little(series) or _no_measurement(series, step)
 
 
 def _too_little(series: RawSeries) -> LeftAlone | None:
@@ -78,8 +78,8 @@ def _too_little(series: RawSeries) -> LeftAlone | None:
     return None
 
 
-def _no_measurement(numbers: FloatArray, step: float) -> LeftAlone | None:
-    different = np.unique(numbers)
+def _no_measurement(series: RawSeries, step: float) -> LeftAlone | None:
+    numbers, different = series.numbers, series.different
     if len(different) == 1:
         return None
     if len(different) == 2 or (len(different) <= MOST_STATES and (different == np.trunc(different)).all()):

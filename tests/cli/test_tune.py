@@ -15,11 +15,15 @@ from click.testing import CliRunner
 
 from cli.tune import tune
 from cli.tune_table import amount, number
+from historian.config.load import load_configuration
 from historian.errors import UsageError
+from historian.model.commit import Commit
 from historian.model.error_bound import ErrorBound
+from historian.model.samples import Samples
 from historian.model.tag import CompressionSettings, ExceptionSettings, Tag, ValueType
 from historian.tuning.series import RawSeries
 from storage.store import Store
+from support.plant_files import HEADER, SETTINGS, write
 from support.raw_series import SECOND, T0_US, noise, series
 from support.raw_store import make_raw_store
 
@@ -171,6 +175,25 @@ def test_exception_reporting_counts_as_compressed(store_path):
     tag = replace(TAGS[0], exception=ExceptionSettings(ErrorBound(0.5)))
     make_raw_store(store_path, [tag], {"FIC101.PV": FLOW})
     assert "exc_dev 0.5" in CliRunner().invoke(tune, ["--store", str(store_path)]).stdout
+
+
+def test_raw_samples_of_a_shadowed_tag(tmp_path):
+    text = SETTINGS + '[shadow]\ntags = ["A"]\n'
+    cells = dict.fromkeys(HEADER.split(","), "")
+    cells |= {"source": "boiler", "scan_class": "fast", "type": "float32", "comp_dev": "5"}
+    rows = [{**cells, "tag": name, "address": f"hr:{place}"} for name, place in (("A", 0), ("B", 2))]
+    config = write(tmp_path, text, "\n".join([HEADER, *(",".join(row.values()) for row in rows), ""]))
+    with closing(Store.open(tmp_path / "store", create=True)) as store:
+        store.register_tags(load_configuration(config).tags, T0_US, "test")
+        for part in np.array_split(np.arange(COUNT), 5):
+            raw = Samples(np.ones(len(part), np.int32), FLOW.time_us[part], FLOW.value[part], FLOW.status[part])
+            store.commit(Commit(T0_US, raw.take(np.array([0])), shadow=raw))
+    found = as_json(
+        CliRunner().invoke(tune, ["--config", str(config), "--format", "json"], catch_exceptions=False).stdout
+    )
+    assert found["A"]["samples"] == COUNT
+    assert found["A"]["present"]["comp_dev"] == 5
+    assert found["B"]["reason"] == "compressed"
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from historian.tuning.error import errors_of
+from historian.tuning.error import ErrorMeter, Errors
 from support.raw_series import SECOND, T0_US, series
 
 HOUR_S = 3600
+
+
+def errors_of(raw, kept) -> Errors:
+    return ErrorMeter(raw).errors(kept)
 
 
 def line(kept: list[tuple[int, Fraction]], at: int) -> Fraction:

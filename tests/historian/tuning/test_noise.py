@@ -17,7 +17,7 @@ RARELY = RANDOM.random(COUNT) < 0.02
 
 
 def found(value, step=None):
-    return estimate_noise(value, np.zeros(len(value), np.intp), resolution(value) if step is None else step)
+    return estimate_noise(value, np.zeros(len(value), np.intp), resolution(np.unique(value)) if step is None else step)
 
 
 SIGNALS = {

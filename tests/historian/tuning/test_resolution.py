@@ -5,11 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from historian.tuning.resolution import resolution
+from historian.tuning import resolution as module
 from support.raw_series import noise
 
 COUNT = 5000
 SMOOTH = 40 + 20 * np.sin(np.arange(COUNT) / 300) + noise(COUNT)
+
+
+def resolution(values) -> float:
+    return module.resolution(np.unique(values))
 
 
 @pytest.mark.parametrize("step", [0.001, 0.01, 0.1, 0.25, 1.0, 7.0])

@@ -20,7 +20,7 @@ DIRECTION = (180 + 170 * np.sin(AT / 200) + 30 * noise(COUNT)) % 360
 
 def reason(values) -> Reason | None:
     raw = series(values)
-    left = left_alone_by_samples(raw, resolution(raw.numbers))
+    left = left_alone_by_samples(raw, resolution(raw.different))
     return None if left is None else left.reason
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
@@ -24,6 +24,7 @@ from historian.retrieval.aggregates.answer import NO_ROW, Answer
 from historian.retrieval.aggregates.catalogue import CATALOGUE, NAMES, Aggregate
 from historian.retrieval.aggregates.notes import Notes
 from historian.retrieval.aggregates.options import AggregateOptions
+from historian.retrieval.aggregates.portions import Portion, portions
 from historian.retrieval.aggregates.question import Question
 from historian.retrieval.intervals import Intervals
 from historian.retrieval.series import Series
@@ -100,12 +101,31 @@ def aggregate(
 
     ``notes`` are what AnnotationCount counts.  Raises UsageError for a name that is none of NAMES.
     """
+    return _joined([*aggregate_in_parts(series, intervals, names, options, windows=windows, notes=notes)])
+
+
+def aggregate_in_parts(
+    series: Series,
+    intervals: Intervals,
+    names: Sequence[str],
+    options: AggregateOptions | None = None,
+    *,
+    windows: Windows | None = None,
+    notes: Notes | None = None,
+) -> Iterator[AggregateRows]:
+    """The same, some hundred thousand rows at a time, for answers that are too long to be held in memory."""
     asked = [_known(name) for name in names]
     parts = Windows.whole(intervals) if windows is None else windows
-    question = Question(_never_empty(series), intervals, parts, options or AggregateOptions(), notes)
+    for portion in portions(series, intervals, parts, notes):
+        yield _rows_of(portion, asked, options or AggregateOptions())
+
+
+def _rows_of(portion: Portion, asked: Sequence[Aggregate], options: AggregateOptions) -> AggregateRows:
+    series = _never_empty(portion.series)
+    question = Question(series, portion.intervals, portion.windows, options, portion.notes)
     with np.errstate(all="ignore"):  # no value is NaN, and what overflows is seen to: neither is worth a warning
         answers = [_answer(question, each) for each in asked]
-        return _rows(question, answers, len(intervals))
+        return _rows(question, answers, portion)
 
 
 def _known(name: str) -> Aggregate:
@@ -160,16 +180,16 @@ def _is_text(question: Question, found: Answer) -> BoolArray:
     return np.isin(found.sample, np.fromiter(question.series.text, np.intp, len(question.series.text)))
 
 
-def _rows(question: Question, answers: Sequence[Answer], intervals: int) -> AggregateRows:
+def _rows(question: Question, answers: Sequence[Answer], portion: Portion) -> AggregateRows:
     """The answers side by side, row by row."""
-    count, total = len(answers), question.rows.total
+    count, total, intervals = len(answers), question.rows.total, len(portion.intervals)
     none = np.full(total, NO_ROW)
     sample = _interleaved([none if each.sample is None else each.sample for each in answers], none)
     times = [question.time_us if each.time_us is None else each.time_us for each in answers]
     row = np.repeat(np.arange(total), count)
     return AggregateRows(
-        tag=row // max(intervals, 1),
-        interval=row % max(intervals, 1),
+        tag=row // intervals + portion.tag,
+        interval=row % intervals + portion.interval,
         aggregate=np.tile(np.arange(count), total),
         time_us=_interleaved(times, question.time_us),
         end_us=question.end_us[row],
@@ -184,3 +204,23 @@ def _rows(question: Question, answers: Sequence[Answer], intervals: int) -> Aggr
 def _interleaved(columns: Sequence[NDArray[ScalarT]], none: NDArray[ScalarT]) -> NDArray[ScalarT]:
     """The first of every column, the second of every column, ...; nothing of what ``none`` has without columns."""
     return np.stack(columns, axis=1).ravel() if columns else none[:0]
+
+
+def _joined(parts: Sequence[AggregateRows]) -> AggregateRows:
+    """All rows of the parts one after the other."""
+    if len(parts) == 1:
+        return parts[0]
+    none, times, numbers = np.empty(0, np.intp), np.empty(0, np.int64), np.empty(0)
+    begins = np.cumsum([0, *(len(part) for part in parts)]).tolist()
+    return AggregateRows(
+        np.concatenate([none, *(part.tag for part in parts)]),
+        np.concatenate([none, *(part.interval for part in parts)]),
+        np.concatenate([none, *(part.aggregate for part in parts)]),
+        np.concatenate([times, *(part.time_us for part in parts)]),
+        np.concatenate([times, *(part.end_us for part in parts)]),
+        np.concatenate([numbers, *(part.value for part in parts)]),
+        np.concatenate([np.empty(0, np.uint32), *(part.status for part in parts)]),
+        np.concatenate([numbers, *(part.percent_good for part in parts)]),
+        {row + begin: each for part, begin in zip(parts, begins, strict=False) for row, each in part.exact.items()},
+        {row + begin: each for part, begin in zip(parts, begins, strict=False) for row, each in part.text.items()},
+    )

@@ -1,15 +1,17 @@
-"""The samples inside each row: how many of which kind, and their extremes."""
+"""The samples inside each row: how many of which kind, their mean, spread and extremes."""
 
 from __future__ import annotations
 
 from functools import cached_property
 
-from historian.model.samples import BoolArray, IndexArray
+import numpy as np
+
+from historian.model.samples import BoolArray, FloatArray, IndexArray
 from historian.retrieval.aggregates.extremes import HIGHEST, LOWEST, Candidates, End, Winners, of_samples
 from historian.retrieval.aggregates.kinds import Kinds
 from historian.retrieval.aggregates.pieces import Pieces, Rows
 from historian.retrieval.aggregates.remainders import Remainders
-from historian.retrieval.aggregates.runs import Runs
+from historian.retrieval.aggregates.runs import LaidOut, Runs
 from historian.retrieval.series import Series
 
 
@@ -53,6 +55,28 @@ class Inside:
         """The Good samples of each piece."""
         return Runs.of(self._pieces.first, self._pieces.stop, self._kinds.not_good)
 
+    @cached_property
+    def good_mean(self) -> FloatArray:
+        """The mean of the Good samples of each row; 0 where there are none."""
+        runs = self.good_runs
+        sums = runs.combined(np.add, runs.reduced(np.add, self._series.value), 0)
+        mean: FloatArray = self._rows.total_of(sums) / np.maximum(self.good, 1)
+        return mean
+
+    @cached_property
+    def good_squares(self) -> FloatArray:
+        """The sum of squared distances of the Good samples from their mean, of each row.
+
+        It is a pass of its own: the difference of a sum of squares and a square of sums loses digits.
+        """
+        mean, asked, found = self._rows.spread(self.good_mean), 0, [np.empty(0)]
+        for laid in self.good_runs.in_order(self._series.value):
+            of_ranges = mean[asked : asked + laid.runs.total]
+            squares = _squares(laid, of_ranges[laid.runs.asked])
+            found.append(laid.runs.combined(np.add, squares, 0))
+            asked += laid.runs.total
+        return self._rows.total_of(np.concatenate(found))
+
     def good_extreme(self, end: End) -> Winners:
         """The extreme of the Good samples of each row."""
         return self._lowest_good if end is LOWEST else self._highest_good
@@ -85,3 +109,13 @@ class Inside:
         if not self._kinds.uncertain:
             return self.usable_extremes(end)
         return of_samples(self._series.value, self.good_runs, end, self._remainders)
+
+
+def _squares(laid: LaidOut, mean: FloatArray) -> FloatArray:
+    """The sum of squared distances from the ``mean`` of each run (both of length s)."""
+    found = np.empty(len(laid.runs))
+    for which, part in laid.runs.blocks():
+        low, high = int(part.first[0]), int(part.stop[-1])
+        away = laid.column[low:high] - part.spread(mean[which])
+        found[which] = part.moved(low).reduced(np.add, np.square(away, out=away))
+    return found

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from historian.errors import UsageError
-from historian.retrieval.aggregates import NAMES, AggregateOptions, Notes, aggregate
+from historian.retrieval.aggregates import NAMES, AggregateOptions, Notes, aggregate, portions
 from support.aggregate_examples import BAD, ask, every, intervals, results, samples, series, windows
 
 GE = samples((0, 30.0), (60, 40.0), (70, 50.0), (75, None), (105, 25.0))
@@ -103,6 +103,26 @@ def test_a_day_in_which_data_end_is_partial_and_its_percentages_are_of_what_is_k
     day = intervals((0, 86_400))
     assert results(ask(data, day, "PercentGood")) == [(100.0, "Good", "CP")]
     assert results(ask(data, day, "DurationGood")) == [(10_000.001, "Good", "CP")]
+
+
+# --- portions
+
+
+@pytest.mark.parametrize("pieces", [1, 2, 5, 7])
+@pytest.mark.parametrize("name", ["TimeAverage2", "Maximum", "End", "AnnotationCount", "NumberOfTransitions"])
+def test_a_question_in_portions_has_the_same_answer(monkeypatch, name, pieces):
+    tags = (samples((0, 2**60 + 1), (3, 2**60 + 3), (9, None)), [], samples((1, "a"), (4, "b")), samples((5, 1.5)))
+    notes = Notes(np.array([0, 1, 1, 3, 3]), np.array([2, 2, 8]) * 1_000_000)
+    parts = windows((0, 0, 1), (0, 2, 3), (2, 6, 8), (3, 9, 10), (3, 10, 12))
+    for asked in ({"notes": notes}, {"notes": notes, "windows": parts}):
+        monkeypatch.undo()
+        whole = ask(series(*tags, known_s=10), every(0, 12, 3), name, **asked)
+        monkeypatch.setattr(portions, "PIECES", pieces)
+        in_parts = ask(series(*tags, known_s=10), every(0, 12, 3), name, **asked)
+        assert results(in_parts) == results(whole)
+        for column in ("tag", "interval", "time_us", "end_us", "percent_good"):
+            assert np.array_equal(getattr(in_parts, column), getattr(whole, column), equal_nan=True)
+        assert (in_parts.exact, in_parts.text) == (whole.exact, whole.text)
 
 
 # --- windows

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from historian.errors import UnusableValueError
-from historian.model.samples import BoolArray, FloatArray, IndexArray, Int64Array, UInt32Array
+from historian.model.samples import FloatArray, IndexArray, Int64Array, UInt32Array
 from historian.model.status import INTERPOLATED
 from historian.retrieval.questions.lookup import every_tag, rows_from
 from historian.retrieval.questions.ragged import laid_out, starts_of
@@ -59,10 +59,11 @@ def plot(series: Series, start_us: int, end_us: int, pixels: int) -> Plotted:
     filled = high > low
     low, high = low[filled], high[filled]
     outside, ends = _outside(series, start_us, end_us, cuts)
+    gaps = np.flatnonzero(np.isnan(series.value))
     chosen = np.zeros(len(series.time_us), np.bool_)
-    for rows in (low, high - 1, *_extremes(series.value, low, high), outside):
+    for rows in (low, high - 1, *_extremes(series.value, low, high, gaps), outside):
         chosen[rows] = True
-    chosen[_breaks(series.value, np.flatnonzero(chosen))] = True
+    chosen[_breaks(series.value, np.flatnonzero(chosen), gaps)] = True
     return _points(series, np.flatnonzero(chosen), ends, end_us)
 
 
@@ -74,36 +75,40 @@ def column_edges(start_us: int, end_us: int, pixels: int) -> Int64Array:
     return start_us + column * whole - (-column * rest // pixels)
 
 
-def _extremes(value: FloatArray, low: IndexArray, high: IndexArray) -> list[IndexArray]:
+def _extremes(value: FloatArray, low: IndexArray, high: IndexArray, gaps: IndexArray) -> list[IndexArray]:
     """The rows of the smallest and of the largest number in each of the columns [low, high); none where all are NaN."""
-    if (high - low).sum() < LONG * len(low):
-        return _extremes_together(value, low, high)
-    smallest, largest = np.empty_like(low), np.empty_like(low)
+    first, end, columns = _unbroken(low, high, gaps)
+    if (end - first).sum() < LONG * len(first):
+        part, rows = laid_out(first, end - first)
+        return [_extreme_rows(extreme, value, rows, columns[part]) for extreme in (np.minimum, np.maximum)]
+    smallest, largest = np.empty_like(first), np.empty_like(first)
     # A loop over columns, each of many samples.
-    for place, (first, end) in enumerate(zip(low.tolist(), high.tolist(), strict=True)):
-        column = value[first:end]
-        smallest[place] = first + column.argmin()
-        largest[place] = first + column.argmax()
-    # argmin stops at a NaN: columns that have one are done over.
-    broken = np.isnan(value[smallest])
-    return [smallest[~broken], largest[~broken], *_extremes_together(value, low[broken], high[broken])]
+    for place, (start, stop) in enumerate(zip(first.tolist(), end.tolist(), strict=True)):
+        smallest[place] = start + value[start:stop].argmin()
+        largest[place] = start + value[start:stop].argmax()
+    return [_extreme_rows(np.minimum, value, smallest, columns), _extreme_rows(np.maximum, value, largest, columns)]
 
 
-def _extremes_together(value: FloatArray, low: IndexArray, high: IndexArray) -> list[IndexArray]:
-    if not len(low):
-        return []
-    columns, rows = laid_out(low, high - low)
+def _unbroken(low: IndexArray, high: IndexArray, gaps: IndexArray) -> tuple[IndexArray, IndexArray, IndexArray]:
+    """The columns [low, high) without the rows ``gaps``: parts [first, end), each with the number of its column."""
+    if not len(gaps) or not len(low):
+        return low, high, np.arange(len(low))
+    points = np.sort(np.concatenate([low, high, gaps, gaps + 1]))
+    first, end = points[:-1], points[1:]
+    column = np.searchsorted(low, first, side="right") - 1
+    is_gap = gaps[np.minimum(np.searchsorted(gaps, first), len(gaps) - 1)] == first
+    kept = (first < end) & (column >= 0) & (first < high[column]) & ~is_gap
+    return first[kept], end[kept], column[kept]
+
+
+def _extreme_rows(extreme: np.ufunc, value: FloatArray, rows: IndexArray, columns: IndexArray) -> IndexArray:
+    """The first of ``rows`` in each of ``columns`` (ascending) that has its smallest or largest value."""
+    if not len(rows):
+        return rows
     values, first = value[rows], starts_of(columns)
-    return [
-        rows[_first_of_each(values == extreme.reduceat(values, first)[columns], columns)]
-        for extreme in (np.fmin, np.fmax)
-    ]
-
-
-def _first_of_each(chosen: BoolArray, columns: IndexArray) -> IndexArray:
-    """Where in each column ``chosen`` is first true."""
-    places = np.flatnonzero(chosen)
-    return places[starts_of(columns[places])]
+    found = np.repeat(extreme.reduceat(values, first), np.diff(np.append(first, len(rows))))
+    places = np.flatnonzero(values == found)
+    return rows[places[starts_of(columns[places])]]
 
 
 def _outside(series: Series, start_us: int, end_us: int, cuts: IndexArray) -> tuple[IndexArray, IndexArray]:
@@ -120,9 +125,8 @@ def _outside(series: Series, start_us: int, end_us: int, cuts: IndexArray) -> tu
     return np.concatenate([before[reaches], after[has_after]]), last[holds]
 
 
-def _breaks(value: FloatArray, rows: IndexArray) -> IndexArray:
-    """The first row without a number after each of ``rows`` that has one, if it comes before the next of ``rows``."""
-    gaps = np.flatnonzero(np.isnan(value))
+def _breaks(value: FloatArray, rows: IndexArray, gaps: IndexArray) -> IndexArray:
+    """The first of ``gaps`` after each of ``rows`` that has a number, if it comes before the next of ``rows``."""
     if not len(gaps) or not len(rows):
         return gaps[:0]
     after = np.searchsorted(gaps, rows[:-1])

@@ -93,7 +93,8 @@ def _print(report: CompactionReport, retention: RetentionReport, *, done: bool) 
 def compaction_lines(report: CompactionReport, *, done: bool) -> Iterator[str]:
     """What was done, or would be, step by step."""
     if not report.jobs:
-        yield "nothing to merge: each day and month that is over is one file already"
+        is_done = "each day and month that is over is one file already"
+        yield "nothing was merged" if report.errors else f"nothing to merge: {is_done}"
         return
     header = ("period (UTC)", "step", "files", "into", "samples", "edits", "bytes before", "after")
     rows = [_cells(job, done=done) for job in report.jobs]

@@ -100,9 +100,12 @@ def main() -> None:
     # Nothing here multiplies matrices, and numpy's pool of threads for that costs start-up time and memory.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
-        historian(prog_name="historian", standalone_mode=False)
+        # The exit code of a command that ended by itself; a group gives back what its command does.
+        code = historian(prog_name="historian", standalone_mode=False)
         # Here and not at the interpreter's end, where a reader that is gone could not be handled any more.
         sys.stdout.flush()
+        if isinstance(code, int) and code:
+            sys.exit(code)
     except HistorianError as error:
         _say(str(error))
         sys.exit(error.exit_code)

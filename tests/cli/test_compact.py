@@ -15,6 +15,7 @@ from cli.status import status
 from cli.upkeep import UpkeepWorker
 from conformance.store_data import make_samples, make_tags
 from conformance.store_suite import stored_rows
+from endtoend.commandline import historian
 from historian.config.load import load_configuration
 from historian.model.commit import Commit
 from storage.reader import StoreReader
@@ -66,6 +67,17 @@ def test_it_merges_and_says_so(settings, tmp_path):
     table = run(status, "--config", config).stdout
     assert "compacted" in table
     assert "nothing to merge" in run(compact, "--config", config).stdout
+
+
+def test_what_could_not_be_merged_is_a_failure(settings, tmp_path):
+    config = settings()
+    fill(tmp_path / "store", 3)
+    damaged = sorted((tmp_path / "store" / "archive" / "samples").rglob("*.parquet"))[1]
+    damaged.write_bytes(damaged.read_bytes()[:-40])
+    done = historian("compact", "--config", config, folder=tmp_path)
+    assert done.returncode == 1
+    assert done.stdout.splitlines() == ["nothing was merged", "retention: nothing goes"]
+    assert damaged.name in done.stderr
 
 
 def test_a_dry_run_needs_no_writer_and_changes_nothing(settings, tmp_path):

@@ -140,6 +140,10 @@ class Historian:
         wrong = [argument for argument in arguments if argument not in parameters]
         if wrong:
             raise UsageError(f"cannot ask {name}: it has no {wrong[0]!r}; its parameters are: {', '.join(parameters)}")
+        missing = [parameter.name for parameter in function.parameters if parameter.is_needed]
+        missing = [name for name in missing if name not in arguments]
+        if missing:
+            raise UsageError(f"cannot ask {name}: got no {missing[0]!r}; its parameters are: {', '.join(parameters)}")
         (table,) = function.answer(self._readings.of(self._snapshot()), [arguments])
         return self._in_zone(table)
 

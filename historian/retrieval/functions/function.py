@@ -24,6 +24,11 @@ class Parameter:
     default: str | None = None
 
     @property
+    def is_needed(self) -> bool:
+        """True where a value must be given."""
+        return self.default is None
+
+    @property
     def sql(self) -> str:
         """As the macro declares it; in quotes, because ``end`` is a word of SQL."""
         return f'"{self.name}"' if self.default is None else f'"{self.name}" := {self.default}'

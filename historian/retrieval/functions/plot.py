@@ -16,7 +16,7 @@ from historian.retrieval.series import Series
 from storage.arrays import column
 
 
-def plot(reading: Reading, tags: object, start: object, end: object, pixels: object) -> pa.Table:
+def plot(reading: Reading, tags: object, start: object, end: object, pixels: object = 1000) -> pa.Table:
     """First, last, smallest and largest sample of each of ``pixels`` columns; columns as PLOT_COLUMNS.
 
     ``pixel`` counts from 0, -1 is the sample before the picture and ``pixels`` the one after it.  Raises UsageError.

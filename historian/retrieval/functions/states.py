@@ -91,14 +91,15 @@ def state_changes(reading: Reading, tags: object, start: object, end: object) ->
 
 def _states(reading: Reading, series: Series, rows: IndexArray, sample: IndexArray) -> dict[str, pa.Array]:
     """``state`` and ``state_text`` of samples (-1: none) of the tags at ``rows``, and their status."""
-    at = np.maximum(sample, 0)
-    if not len(series.time_us):
-        at = np.empty(0, np.intp)
-    none = sample < 0
-    value: FloatArray = np.where(none, np.nan, series.value[at])
-    status = np.where(none, np.uint32(BAD_NO_DATA), series.status[at])
+    there = sample >= 0
+    value: FloatArray = np.full(len(sample), np.nan)
+    status = np.full(len(sample), BAD_NO_DATA, np.uint32)
+    time_us = np.zeros(len(sample), np.int64)
+    rows_there = sample[there]
+    value[there], status[there] = series.value[rows_there], series.status[rows_there]
+    time_us[there] = series.time_us[rows_there]
     samples = Samples(
-        reading.tags.tag_id[rows], series.time_us[at], value, status,
+        reading.tags.tag_id[rows], time_us, value, status,
         take_extras(series.exact, sample), take_extras(series.text, sample),
     )  # fmt: skip
     columns = described(samples, rows, reading.tags)

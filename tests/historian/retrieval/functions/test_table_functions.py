@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 import historian
-from historian.errors import HistorianError, QueryError
+from historian.errors import HistorianError, QueryError, UsageError
 from historian.retrieval.functions.catalogue import FUNCTIONS
 from historian.retrieval.functions.columns import TIME
 from storage.annotation import Annotation
@@ -169,6 +169,30 @@ def _plain(value: object) -> object:
 
 def _without(row: dict, names: set[str]) -> dict:
     return {name: value for name, value in row.items() if name not in names}
+
+
+@pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.name)
+def test_tags_without_samples_are_answered(store_path, function):
+    make_store(store_path, [])
+    with historian.open(store_path) as found:
+        table = found.ask(function.name, **CALLS.get(function.name, OVER))
+        assert table.schema.names == function.columns.names
+        if "value" in table.schema.names:
+            assert set(table.column("value").to_pylist()) <= {None}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"function": "graph", "tags": "*"}, "there is no such function; there are: history, interpolated"),
+        ({"function": "gaps", "tag": "*"}, "it has no 'tag'; its parameters are: tags, start, end"),
+        ({"function": "gaps", "tags": "*"}, "got no 'start'"),
+    ],
+)
+def test_what_python_cannot_ask(opened, arguments, said):
+    with pytest.raises(UsageError) as wrong:
+        opened.ask(**arguments)
+    assert said in str(wrong.value)
 
 
 def test_history_with_its_bounds(opened):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from historian.model.status import CALCULATED, INTERPOLATED, MULTIPLE_VALUES, PARTIAL
-from historian.retrieval.aggregates import NAMES, AggregateOptions, AggregateRows, Notes, Windows, aggregate
+from historian.retrieval.aggregates import NAMES, AggregateOptions, AggregateRows, Notes, Windows, aggregate, runs
 from historian.retrieval.intervals import Intervals
 from historian.retrieval.series import Series
 from properties import aggregate_reference, aggregate_row
@@ -47,6 +48,7 @@ class Case:
     reverse: bool
     rules: aggregate_row.Rules
     stepped: bool | None
+    block: int
 
     def rows(self, name: str) -> AggregateRows:
         rules = self.rules
@@ -59,7 +61,8 @@ class Case:
         notes = Notes(
             starts([len(tag.notes) for tag in self.tags]), whole(time for tag in self.tags for time in tag.notes)
         )
-        return aggregate(series_of(self.tags), intervals, [name], options, windows=self.some_windows(), notes=notes)
+        with patch.object(runs, "BLOCK", self.block):
+            return aggregate(series_of(self.tags), intervals, [name], options, windows=self.some_windows(), notes=notes)
 
     def some_windows(self) -> Windows | None:
         if self.windows is None:
@@ -184,7 +187,8 @@ def cases(draw, values=ANY_VALUE, stepped=ANY_STEPPED) -> Case:
     if draw(st.booleans()):
         windows = tuple(draw(windows_in(low, high)) for low, high in intervals)
     tags = tuple(draw(st.lists(tag(values), min_size=1, max_size=3)))
-    return Case(tags, intervals, windows, draw(st.booleans()), draw(rules()), draw(stepped))
+    block = draw(st.sampled_from((1, 3, runs.BLOCK)))
+    return Case(tags, intervals, windows, draw(st.booleans()), draw(rules()), draw(stepped), block)
 
 
 def check(case: Case, name: str) -> None:

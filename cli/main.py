@@ -19,6 +19,7 @@ from historian.errors import HistorianError
 COMMANDS: Final[dict[str, str]] = {
     "demo": "Run a simulated plant, collect from it and query the result.",
     "init": "Write a commented configuration to start from.",
+    "probe": "Show a Modbus device's registers in every type and byte order; find units and readable ranges.",
     "browse": "List the variables of an OPC UA server as a tag list.",
     "check": "Check the configuration and the tag lists; with --connect, read every tag once.",
     "trust": "See which OPC UA servers are trusted; accept or remove one.",

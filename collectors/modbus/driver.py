@@ -35,7 +35,7 @@ from historian.model.scan import ScanGroup
 from historian.model.status import GOOD
 from historian.model.tag import ValueType
 
-_FUNCTIONS: Final = {
+FUNCTIONS: Final = {
     "coil": Function.READ_COILS,
     "di": Function.READ_DISCRETE_INPUTS,
     "hr": Function.READ_HOLDING_REGISTERS,
@@ -167,7 +167,7 @@ class ModbusDriver:
         return parts
 
     async def _ask(self, block: Block) -> Outcome:
-        answer = await self._connection.ask(_FUNCTIONS[block.table], block.start, block.count)
+        answer = await self._connection.ask(FUNCTIONS[block.table], block.start, block.count)
         if answer.status == GOOD:
             self._meter.note(block.registers, answer.took_us)
         return Outcome(block, answer.time_us, answer.status, answer.exception in DIVISIBLE, answer.data)

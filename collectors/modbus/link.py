@@ -77,6 +77,10 @@ class Link(AnyProtocol):
         """Whether there is something that nobody asked for."""
         return bool(self._received)
 
+    def another(self) -> Link:
+        """A connection to the same endpoint, not open."""
+        return Link(self._endpoint, self._tls, self._clock)
+
     async def open(self, timeout_us: int) -> None:
         """Connect.  Raises LinkError with the system's reason."""
         try:

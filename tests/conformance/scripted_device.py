@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager, suppress
+import threading
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from concurrent.futures import Future
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
 
@@ -198,3 +200,25 @@ async def _pty(device: ScriptedDevice) -> AsyncIterator[None]:
         yield
     finally:
         line.close()
+
+
+@contextmanager
+def device_in_thread(script: Script) -> Iterator[ScriptedDevice]:
+    """The device in an event loop of its own, for tests of commands, which have theirs."""
+    started: Future[ScriptedDevice] = Future()
+    loop = asyncio.new_event_loop()
+    stop = asyncio.Event()
+
+    async def serve() -> None:
+        async with scripted_device(script) as device:
+            started.set_result(device)
+            await stop.wait()
+
+    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()), name="scripted device")
+    thread.start()
+    try:
+        yield started.result(10)
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join()
+        loop.close()

@@ -1,76 +1,56 @@
-"""What exception reporting and the swinging door cost a sample, and what they keep of it.
+"""What exception reporting and the door cost a sample, streaming and in bulk.
 
-Scans of noisy, drifting, quantised numbers go through both stages.  Peers, in the same run: copying the columns of the
-same scans with numpy (what no stage can beat), and the slow loops over one tag that the tests compare with.  As a test
-each runs once.
+Scans of noisy, drifting, quantised numbers go through both stages.  Peers, in the same run: the same loops in C, one
+lane after the other, compiled on the spot (left out where there is no compiler).  As a test each runs once.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 import pytest
+from compression_in_c import COMPILER, InC
 
-from historian.compression.exception import ExceptionFilter
+from historian.compression.bulk import LONGEST_PIECE, kept
 from historian.compression.lanes import LaneSamples
-from historian.compression.swinging_door import SwingingDoor
+from historian.compression.series import LaneSeries
+from historian.model.samples import Samples
+from historian.pipeline.part import split
 from properties.compression_lanes import lane_settings
-from properties.compression_reference import Sample, Settings, both
+from properties.compression_reference import Settings
 
-LANES = (200, 1_000, 5_000, 50_000)
-SCANS = 60
-SETTINGS = Settings(exc_dev=0.3, exc_max_us=600_000_000, comp_dev=0.5, comp_max_us=28_800_000_000)
-TARGET = {200: 1_000_000, 1_000: 1_000_000, 5_000: 3_000_000, 50_000: 3_000_000}
+EXC_DEV, COMP_DEV = 0.3, 0.5
+BOTH = Settings(exc_dev=EXC_DEV, comp_dev=COMP_DEV)
+DOOR_ONLY = Settings(comp_dev=COMP_DEV)
+SAMPLES = 1_000_000
+STREAMING_TARGET = {200: 1_500_000, 1_000: None, 5_000: 8_000_000, 50_000: None}
+BULK_TARGET = 10_000_000
 
 
-def signal(scans: int, lanes: int) -> np.ndarray:
-    """float64[scans, lanes]: slow drift and noise of 0.1, in steps of 0.01."""
+def signal(samples: int, lanes: int) -> np.ndarray:
+    """float64[samples, lanes]: slow drift and noise of 0.1, in steps of 0.01."""
     random = np.random.default_rng(7)
-    drift = 50 + np.cumsum(random.normal(0, 0.05, (scans, lanes)), axis=0)
-    return np.round(drift + random.normal(0, 0.1, (scans, lanes)), 2)
+    drift = 50 + np.cumsum(random.normal(0, 0.05, (samples, lanes)), axis=0)
+    return np.round(drift + random.normal(0, 0.1, (samples, lanes)), 2)
 
 
-def plant(lanes: int) -> list[LaneSamples]:
+def plant(scans: int, lanes: int) -> list[LaneSamples]:
     lane, status = np.arange(lanes), np.zeros(lanes, np.uint32)
     return [
         LaneSamples(lane, np.full(lanes, (place + 1) * 1_000_000, np.int64), value, status)
-        for place, value in enumerate(signal(SCANS, lanes))
+        for place, value in enumerate(signal(scans, lanes))
     ]
 
 
-class Stages:
-    """Both stages, counting what passes each."""
-
-    def __init__(self, lanes: int) -> None:
-        settings = lane_settings([SETTINGS] * lanes)
-        self.exception, self.door = ExceptionFilter(settings), SwingingDoor(settings)
-        self.reported = self.stored = 0
-
-    def run(self, scans: Sequence[LaneSamples]) -> Stages:
-        """Push all scans and stop in order."""
-        for scan in scans:
-            for part in self.exception.push(scan):
-                self.take(part)
-        self.take(self.exception.pending())
-        self.stored += sum(map(len, self.door.drain()))
-        return self
-
-    def take(self, part: LaneSamples) -> None:
-        """Push what was reported, if anything was."""
-        if len(part):
-            self.reported += len(part)
-            self.stored += sum(map(len, self.door.push(part)))
+@pytest.fixture
+def in_c(request, tmp_path):
+    """The loops in C; None in a test that runs once, and where nothing compiles them."""
+    return InC(tmp_path) if COMPILER and request.config.getoption("benchmark_enable") else None
 
 
-def copies(scans: Sequence[LaneSamples]) -> None:
-    for scan in scans:
-        for column in (scan.lane, scan.time_us, scan.value, scan.status):
-            column.copy()
-
-
-def best_s(work: Callable[[], object], rounds: int = 5) -> float:
+def best_s(work: Callable[[], object], rounds: int = 3) -> float:
     """Shortest time of ``rounds``: the machine is shared."""
 
     def once() -> float:
@@ -81,32 +61,77 @@ def best_s(work: Callable[[], object], rounds: int = 5) -> float:
     return min(once() for _ in range(rounds))
 
 
-@pytest.mark.parametrize("lanes", LANES)
-def test_streaming_with_both_stages(benchmark, figure, lanes):
-    scans = plant(lanes)
-    count = SCANS * lanes
-    stages = benchmark.pedantic(lambda: Stages(lanes).run(scans), rounds=1 if benchmark.disabled else 20)
-    assert lanes <= stages.stored <= stages.reported <= count
-    if benchmark.disabled:
+class Streaming:
+    """Parts of a group as the pipeline makes them, and how long the longest scan took."""
+
+    def __init__(self, lanes: int, settings: Settings) -> None:
+        self.parts = split(lane_settings([settings] * lanes), np.arange(lanes, dtype=np.int32))
+        self.stored = 0
+        self.longest_s = 0.0
+
+    def run(self, scans: list[LaneSamples]) -> Streaming:
+        """Take all scans and stop in order."""
+        for place, scan in enumerate(scans):
+            start = time.perf_counter()
+            self.take([part.accept(scan, place * 1_000_000) for part in self.parts])
+            self.longest_s = max(self.longest_s, time.perf_counter() - start)
+        return self.take([part.drain() for part in self.parts])
+
+    def take(self, stored: list[Samples]) -> Streaming:
+        """Count what was stored."""
+        self.stored += sum(map(len, stored))
+        return self
+
+
+def without_compiler(in_c: InC | None) -> str:
+    return "" if in_c else " (no compiler: no ratio to C)"
+
+
+@pytest.mark.parametrize("settings", [BOTH, DOOR_ONLY], ids=["both stages", "door only"])
+@pytest.mark.parametrize("lanes", STREAMING_TARGET)
+def test_streaming(benchmark, figure, in_c, lanes, settings):
+    scans = plant(max(SAMPLES // lanes, 64) if benchmark.enabled else 20, lanes)
+    count = lanes * len(scans)
+    streaming = benchmark.pedantic(lambda: Streaming(lanes, settings).run(scans), rounds=3 if benchmark.enabled else 1)
+    assert 2 * lanes <= streaming.stored <= count
+    if not benchmark.enabled:
         return
+    what = "both stages" if settings is BOTH else "door only"
     rate = count / benchmark.stats["min"]
-    name = f"compression, {lanes:,} lanes"
-    figure(f"{name}, both stages", rate, "samples/s", target=TARGET[lanes], better="more")
-    figure(f"{name}, against a copy", rate, "samples/s", peer=count / best_s(lambda: copies(scans)), better="more")
-    figure(f"{name}, reported", 100 * stages.reported / count, "%", better="less")
-    figure(f"{name}, stored", 100 * stages.stored / count, "%", better="less")
+    name = f"compression, streaming, {lanes:,} lanes, {what}"
+    figure(name + without_compiler(in_c), rate, "samples/s", target=STREAMING_TARGET[lanes], better="more")
+    if in_c:
+        value = np.ascontiguousarray(np.stack([scan.value for scan in scans], axis=1))
+        times = np.arange(len(scans), dtype=np.float64)
+        took_s = best_s(lambda: in_c.kept(times, value, exc_dev=settings.exc_dev, comp_dev=COMP_DEV))
+        figure(f"{name}, against C", rate, "samples/s", peer=count / took_s, better="more")
+    if settings is BOTH:
+        figure(f"{name}, longest scan", streaming.longest_s * 1000, "ms", target=50, better="less")
 
 
-def test_lanes_against_loops_over_one_tag(benchmark, figure):
-    lanes, tags = 1_000, 10
-    scans = plant(lanes)
-    samples = [[Sample(int(scan.time_us[lane]), float(scan.value[lane])) for scan in scans] for lane in range(tags)]
-    stages = benchmark.pedantic(lambda: Stages(lanes).run(scans), rounds=1 if benchmark.disabled else 20)
-    kept = [both(tag, SETTINGS) for tag in samples]
-    assert Stages(tags).run([scan.take(np.arange(tags)) for scan in scans]).stored == sum(map(len, kept))
-    assert stages.stored > 0
-    if benchmark.disabled:
+@pytest.mark.parametrize("settings", [BOTH, DOOR_ONLY], ids=["both stages", "door only"])
+@pytest.mark.parametrize("tags", [1, 200])
+def test_bulk(benchmark, figure, in_c, tags, settings):
+    each = (SAMPLES if benchmark.enabled else 4_000) // tags
+    value = np.ascontiguousarray(signal(each, tags).T)
+    series = LaneSeries(
+        np.arange(tags + 1) * each, np.tile(np.arange(each, dtype=np.int64) * 1_000_000, tags),
+        value.reshape(-1), np.zeros(tags * each, np.uint32),
+    )  # fmt: skip
+    columns = lane_settings([settings] * tags)
+    stays = benchmark.pedantic(lambda: kept(series, columns), rounds=5 if benchmark.enabled else 1)
+    cuts = tags * (each // LONGEST_PIECE + 1)
+    assert 2 * tags <= np.count_nonzero(stays) <= tags * each
+    if not benchmark.enabled:
         return
-    loops = tags * SCANS / best_s(lambda: [both(tag, SETTINGS) for tag in samples])
-    rate = lanes * SCANS / benchmark.stats["min"]
-    figure("compression, 1,000 lanes, against the slow loops", rate, "samples/s", peer=loops, better="more")
+    what = "both stages" if settings is BOTH else "door only"
+    name = f"compression, bulk, {tags} tags, {what}"
+    rate = tags * each / benchmark.stats["min"]
+    figure(name + without_compiler(in_c), rate, "samples/s", target=BULK_TARGET, better="more")
+    if in_c:
+        times = np.arange(each, dtype=np.float64)
+        run = lambda: in_c.kept(times, value, exc_dev=settings.exc_dev, comp_dev=COMP_DEV)  # noqa: E731 - twice
+        figure(f"{name}, against C", rate, "samples/s", peer=tags * each / best_s(run), better="more")
+        wanted = int(np.count_nonzero(run()))
+        assert np.count_nonzero(stays) <= wanted + 2 * cuts, "what is kept for the cuts, and no more"
+        figure(f"{name}, kept", np.count_nonzero(stays), "samples", peer=wanted, better="less")

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from historian.model.samples import BoolArray, Int32Array, Int64Array
-from storage import catalogue, current, edits, known, state
+from storage import catalogue, current, edits, held, known, state
 from storage.arrays import empty_table
 from storage.catalogue import CatalogueEntry
 from storage.compaction_merge import EditSet, Span
@@ -62,8 +62,9 @@ def _may_be_elsewhere(
             in_time = (time_us >= file.first_us) & (time_us <= file.last_us)
             found |= in_time & (tag_id >= file.first_tag) & (tag_id <= file.last_tag)
     if len(tag_id):
-        held = current.pending(current.merge([current.decode(*group) for group in current.read(connection)]))
-        found |= _are_among(tag_id, time_us, held.tag_id, held.time_us)
+        pending = current.pending(current.merge([current.decode(*group) for group in current.read(connection)]))
+        for waiting in (pending, held.samples(connection)):
+            found |= _are_among(tag_id, time_us, waiting.tag_id, waiting.time_us)
     return found
 
 

@@ -17,7 +17,8 @@ import pyarrow.parquet as pq
 
 from historian.errors import CorruptionError
 from historian.model.samples import BoolArray, Int32Array, Int64Array, Samples
-from storage import buffer, current
+from historian.model.samples import concatenate as joined
+from storage import buffer, current, held
 from storage.arrays import column, numpy_of
 from storage.columns import concatenate, times_us, to_batch, to_samples
 from storage.database import Access, explained
@@ -152,7 +153,7 @@ class Gathering:
 
     def _pending(self) -> Samples:
         groups = [current.decode(number, blob) for number, blob in current.read(self._connection)]
-        return current.pending(current.merge(groups))
+        return joined([current.pending(current.merge(groups)), held.samples(self._connection)])
 
     def _read(self, files: Sequence[str], batches: Sequence[tuple[int, bytes]]) -> None:
         for path in files:

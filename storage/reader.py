@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -30,6 +30,7 @@ from storage import (
     edit_audit,
     edits,
     health,
+    held,
     lock,
     names,
     quarantine,
@@ -96,6 +97,8 @@ class _Raw:
     batches: list[int]
     fresh: list[tuple[int, bytes]]
     groups: list[tuple[int, bytes]]
+    held: dict[int, list[int]]
+    fresh_held: list[tuple[int, bytes]]
     tags: pa.Table
     files: tuple[ArchiveFile, ...]
     health: dict[str, dict[str, object]]
@@ -114,6 +117,7 @@ class StoreReader:
         self._immutable = immutable
         self._turn = threading.RLock()
         self._recent = RecentRows()
+        self._held: dict[int, RecentRows] = {}
         self._tags: tuple[int, pa.Table] = (-1, empty_table(tags.SCHEMA))
         self._files: tuple[int, tuple[ArchiveFile, ...]] = (-1, ())
         self._audit: tuple[int, pa.Table] = (0, empty_table(audit.SCHEMA))
@@ -152,7 +156,7 @@ class StoreReader:
     def _made(self, raw: _Raw) -> StoreSnapshot:
         groups = current.merge([current.decode(number, blob) for number, blob in raw.groups])
         pending = pa.Table.from_batches([to_batch(current.pending(groups))])
-        recent = self._recent.table([pending])
+        recent = self._recent.table([*(doors.table() for doors in self._held.values()), pending])
         newest = current.to_table(edits.overlay(current.newest(groups), raw.edits))
         return StoreSnapshot(
             raw.version,
@@ -171,6 +175,7 @@ class StoreReader:
         found = state.read(link)
         batches = buffer.numbers(link)
         fresh = self._recent.missing(batches)
+        doors = held.numbers(link)
         last_line = audit.last_number(link)
         newer = audit.read(link, self._audit[0] + 1, last_line)
         return _Raw(
@@ -181,6 +186,8 @@ class StoreReader:
             batches,
             buffer.fetch(link, fresh),
             current.read(link),
+            doors,
+            held.fetch(link, self._missing(doors)),
             self._tags[1] if self._tags[0] == found.tags_version else tags.read(link),
             self._files[1]
             if self._files[0] == found.files_version
@@ -193,11 +200,21 @@ class StoreReader:
 
     def _keep(self, raw: _Raw) -> None:
         self._recent.update(raw.batches, buffer.decode_batches(raw.fresh))
+        self._held = {door: self._held.get(door, RecentRows()) for door in raw.held}
+        waiting = {number: held.decode(number, blob) for number, blob in raw.fresh_held}
+        for door, numbers in raw.held.items():
+            self._held[door].update(numbers, waiting)
         self._tags = (raw.state.tags_version, raw.tags)
         self._files = (raw.state.files_version, raw.files)
         self._edits = (raw.state.edits_version, raw.edits)
         self._audit = raw.audit
         self._annotations = (raw.state.annotations_version, raw.annotations)
+
+    def _missing(self, doors: Mapping[int, list[int]]) -> list[int]:
+        """Rows of held samples that have to be read."""
+        return sorted(
+            number for door, numbers in doors.items() for number in self._held.get(door, RecentRows()).missing(numbers)
+        )
 
     def tags(self) -> pa.Table:
         """The version that holds of each tag: the ``tags`` of a snapshot, without the rest of it."""

@@ -22,13 +22,14 @@ import pyarrow.parquet as pq
 
 from historian.errors import StoreNotFoundError
 from historian.model.commit import AuditEvent, CurrentSamples
-from historian.model.samples import Int32Array
+from historian.model.samples import Int32Array, Samples, concatenate
 from storage import (
     audit,
     averages,
     buffer,
     catalogue,
     current,
+    held,
     names,
     rebuild_averages,
     rebuild_newest,
@@ -167,7 +168,8 @@ class _Rebuild:
                 copied = {name: self._copy(connection, name) for name in _KEPT_AS_THEY_ARE}
                 self._averages(connection, selection.store_id)
                 batches, rows = self._buffer(connection, selection)
-                run_open = self._known(connection, selection, tag_ids)
+                held_back = self._held(connection, selection)
+                run_open = self._known(connection, selection, tag_ids, held_back)
                 self._state(connection, selection, run_open=run_open)
                 self._say_lost()
                 audit.append(connection, [self._event(selection)])
@@ -229,15 +231,27 @@ class _Rebuild:
                 kept, rows = kept + 1, rows + len(samples)
         return kept, rows
 
-    def _known(self, connection: sqlite3.Connection, selection: Selection, tag_ids: Int32Array) -> bool:
+    def _held(self, connection: sqlite3.Connection, selection: Selection) -> Samples:
+        """What doors hold that is in no file; of a door that cannot be read the next start stores all it held."""
+        salvage.insert(connection, "held_door", self._table("held_door"))
+        parts = []
+        for number, door, blob in self._table("held").rows:
+            table = held.decode(number, blob)
+            fresh = np.flatnonzero(~known_before(keys_of(table), selection.holdings))
+            parts.append(held.insert(connection, number, door, table, fresh))
+        return concatenate(parts)
+
+    def _known(
+        self, connection: sqlite3.Connection, selection: Selection, tag_ids: Int32Array, held_back: Samples
+    ) -> bool:
         """What is known of each tag.  True when the last run did not end in order, as far as anybody can tell."""
         groups, old = self._table("current_group"), self._table("state")
         if groups.whole and old.rows:
             salvage.insert(connection, "current_group", groups)
             return bool(old.column("run_open")[0])
         newest = rebuild_newest.newest(self._archive, selection.holdings, tag_ids)
-        held = [current.decode(int(row[0]), row[groups.columns.index("samples")]) for row in groups.rows]
-        everything = current.merge([newest, *held])
+        groups_left = [current.decode(int(row[0]), row[groups.columns.index("samples")]) for row in groups.rows]
+        everything = current.merge([newest, *groups_left, _as_newest(held_back)])
         if len(everything.samples):
             # Group 0, as of a run that was interrupted: the next start ends each tag where nothing more is known.
             current.replace(connection, [(0, current.encode(_with_pending(everything)))])
@@ -280,6 +294,7 @@ class _Rebuild:
             "batch": "samples that were not yet in a file",
             "edit": "edits that were not yet in a file",
             "audit": "lines of the audit",
+            "held": "samples that compression held",
             "former": "old values of edits",
             "annotation": "notes of people",
             "quarantine": "refused samples",
@@ -364,6 +379,12 @@ def _tag_ids(selection: Selection) -> Int32Array:
     return np.unique(np.concatenate(found))
 
 
+def _as_newest(samples: Samples) -> CurrentSamples:
+    """Samples of which any may be its tag's newest, all of them to be had elsewhere."""
+    count = len(samples)
+    return CurrentSamples(samples, np.ones(count, np.bool_), np.zeros(count, np.bool_), samples.time_us.copy())
+
+
 def _with_pending(everything: CurrentSamples) -> CurrentSamples:
     """One newest row a tag, and the rows that are not stored yet."""
     newest = current.newest(everything)
@@ -371,6 +392,6 @@ def _with_pending(everything: CurrentSamples) -> CurrentSamples:
     # A held sample that is also its tag's newest must not be there twice.
     if not len(pending.samples):
         return newest
-    held = Holding("held", (chunk_of(0, Keys(pending.samples.tag_id, pending.samples.time_us)),))
-    known = known_before(Keys(newest.samples.tag_id, newest.samples.time_us), [held])
+    waiting = Holding("held", (chunk_of(0, Keys(pending.samples.tag_id, pending.samples.time_us)),))
+    known = known_before(Keys(newest.samples.tag_id, newest.samples.time_us), [waiting])
     return current.merge([current.take(newest, np.flatnonzero(~known)), pending])

@@ -12,10 +12,11 @@ from typing import Final
 
 import numpy as np
 
+from historian.compression.open_door import remainder
 from historian.model.commit import AuditEvent, CurrentSamples
 from historian.model.samples import Samples, concatenate
 from historian.model.status import BAD_SHUTDOWN
-from storage import audit, buffer, current, state, steps
+from storage import audit, buffer, current, held, state, steps
 from storage.database import transaction
 
 _US_PER_S: Final = 1_000_000
@@ -46,7 +47,8 @@ def recover(connection: sqlite3.Connection, database: Path, time_us: int) -> Rec
     with transaction(connection, database, "finish what the last run left"):
         groups = [(number, current.decode(number, blob)) for number, blob in current.read(connection)]
         found = state.read(connection)
-        if not found.run_open and all(number == current.NO_GROUP for number, _ in groups):
+        nothing_known = all(number == current.NO_GROUP for number, _ in groups)
+        if not found.run_open and nothing_known and not held.numbers(connection):
             return None
         recovery = _finish(connection, groups, found, time_us)
         steps.reached("recover: rows written")
@@ -59,7 +61,7 @@ def _finish(
 ) -> Recovery | None:
     everything = current.merge([group for _, group in groups])
     newest = _known(current.newest(everything))
-    pending = current.pending(everything)
+    pending = concatenate([current.pending(everything), *_let_go(connection)])
     ends = Samples.empty()
     if found.run_open:
         last_us = time_us if found.last_commit_us is None else found.last_commit_us
@@ -69,6 +71,7 @@ def _finish(
     _store(connection, concatenate([pending, ends]), time_us)
     stored_now = replace(newest, pending=np.zeros(len(newest.pending), np.bool_))
     current.collapse(connection, stored_now)
+    held.clear(connection)
     connection.execute("update state set run_open = 0")
     if not found.run_open and not len(pending):
         return None
@@ -76,6 +79,11 @@ def _finish(
     recovery = Recovery(found.run_open, found.last_commit_us, gap_us, len(pending), len(ends))
     audit.append(connection, [_event(recovery, time_us)])
     return recovery
+
+
+def _let_go(connection: sqlite3.Connection) -> list[Samples]:
+    """Of what each door holds that which it would have stored, had the run been stopped where it ended."""
+    return [fresh if door is None else remainder(door, fresh) for door, fresh in held.doors(connection)]
 
 
 def _known(newest: CurrentSamples) -> CurrentSamples:

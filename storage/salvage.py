@@ -15,7 +15,7 @@ from typing import Any, Final, TypeAlias
 import pyarrow as pa
 
 from historian.errors import CorruptionError, HistorianError, StoreVersionError
-from storage import buffer, current, schema
+from storage import buffer, current, held, schema
 from storage.database import connect_reader
 
 Row: TypeAlias = tuple[Any, ...]
@@ -25,6 +25,8 @@ KEYS: Final = {
     "tag_version": ("tag_id", "version"),
     "batch": ("number",),
     "current_group": ("group_number",),
+    "held": ("number",),
+    "held_door": ("door",),
     "file": ("number",),
     "average_file": ("number",),
     "file_intent": ("path",),
@@ -39,7 +41,7 @@ KEYS: Final = {
 }
 """The tables that are read, and what tells their rows apart."""
 
-_BLOBS: Final = frozenset({"batch", "current_group", "former"})
+_BLOBS: Final = frozenset({"batch", "current_group", "held", "held_door", "former"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +118,14 @@ def _take(connection: sqlite3.Connection, query: str, places: Sequence[int], row
 
 
 def _is_sound(table: str, columns: Sequence[str], row: Row) -> bool:
-    blob = row[columns.index("samples")]
+    named = dict(zip(columns, row, strict=True))
     try:
         if table == "current_group":
-            current.decode(int(row[0]), blob)
+            current.decode(int(row[0]), named["samples"])
+        elif table == "held_door":
+            held.decode_door(int(row[0]), [named[name] for name in held.DOOR_BLOBS])
         else:
-            buffer.decode(blob, table)
+            buffer.decode(named["samples"], table)
     except (CorruptionError, pa.ArrowException, OSError, ValueError, KeyError, TypeError):
         return False
     return True

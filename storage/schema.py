@@ -31,6 +31,9 @@ SHADOW_SINCE: Final = 3
 SOURCE_MEMORY_SINCE: Final = 3
 """The first version that keeps notes of drivers."""
 
+HELD_SINCE: Final = 3
+"""The first version whose doors hold more than one sample of a tag."""
+
 PAGE_BYTES: Final = 8192
 """A commit of 5,000 samples takes 0.73 ms with 8 KiB pages, 0.86 ms with 32 KiB; deleting a flushed buffer takes a
 third less than with SQLite's 4 KiB."""
@@ -223,6 +226,18 @@ create table shadow (
     last_us integer not null,
     packed integer not null,
     samples blob not null
+);
+create table held (
+    number integer primary key autoincrement,
+    door integer not null,
+    samples blob not null
+);
+create index held_of_door on held (door);
+create table held_door (
+    door integer primary key,
+    lanes blob not null,
+    stored blob not null,
+    reported blob not null
 );
 """
 

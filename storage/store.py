@@ -26,21 +26,19 @@ from historian.model.tag import Tag, ValueType
 from storage import (
     annotation,
     audit,
-    buffer,
     current,
     health,
     names,
-    quarantine,
     recovery,
     schema,
     shadow,
     source_memory,
-    state,
     statistics,
     steps,
     tags,
 )
 from storage.annotation import Annotation
+from storage.commit_rows import CommitRows
 from storage.compaction_report import CompactionReport
 from storage.correct import Corrector, EditReport, RemoveReport, Value
 from storage.database import Access, connect_reader, connect_writer, explained, transaction
@@ -187,28 +185,11 @@ class Store:
         self._refuse_unknown(commit.shadow)
         if not self._recovered:
             self.recover(commit.time_us)
-        row = buffer.encode_samples(commit.stored) if len(commit.stored) else None
-        groups = [(number, current.encode(group)) for number, group in commit.current.items()]
+        rows = CommitRows.of(commit)
         with self._turn, transaction(self._connection, self._database, "commit samples"):
-            self._write(commit, row, groups, final=final)
+            rows.write(self._connection, final=final)
             steps.reached("commit: rows written")
         steps.reached("commit: committed")
-
-    def _write(
-        self, commit: Commit, row: buffer.BatchRow | None, groups: Sequence[tuple[int, bytes]], *, final: bool
-    ) -> None:
-        connection = self._connection
-        if row is not None:
-            buffer.insert(connection, state.next_commit(connection), commit.time_us, row)
-        if len(commit.shadow):
-            shadow.insert(connection, commit.time_us, commit.shadow)
-        current.replace(connection, groups)
-        quarantine.append(connection, commit.quarantined)
-        audit.append(connection, commit.events)
-        health.replace(connection, commit.health)
-        source_memory.replace(connection, commit.notes, commit.time_us)
-        run_open = not final and (bool(groups) or state.read(connection).run_open)
-        state.note_commit(connection, commit.time_us, run_open=run_open)
 
     def _refuse_gone(self) -> None:
         """Without this the system would go on writing to a file that no longer has a name, and nobody would notice."""

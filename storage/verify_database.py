@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from historian.errors import CorruptionError
 from historian.model.samples import Int32Array
-from storage import buffer, current, schema, shadow, tags
+from storage import buffer, current, held, schema, shadow, tags
 from storage.damage import Damage
 from storage.overlap import Chunk, Holding, Keys, chunk_of, keys_of
 from storage.verify_files import CataloguedFile
@@ -193,6 +193,8 @@ class _Examiner:
         """The other blobs: what is known of each group, the tags, and what edits replaced."""
         for (group,) in self._select("current_group", "select group_number from current_group"):
             self._try("current_group", lambda group=group: self._group(group), group)  # type: ignore[misc]
+        if (self.found.version or 1) >= schema.HELD_SINCE:
+            self._held()
         self._try("tag_table", lambda: tags.read(self.connection))
         if (self.found.version or 1) >= schema.EDITS_SINCE:
             for (number,) in self._select("former", "select number from former"):
@@ -213,6 +215,12 @@ class _Examiner:
             "select samples from current_group where group_number = ?", (group,)
         ).fetchone()
         current.decode(group, blob)
+
+    def _held(self) -> None:
+        for number, blob in self._select("held", "select number, samples from held order by number"):
+            self._try("held", lambda number=number, blob=blob: held.decode(number, blob), number)  # type: ignore[misc]
+        for door, *blobs in self._select("held_door", "select door, lanes, stored, reported from held_door"):
+            self._try("held_door", lambda door=door, blobs=blobs: held.decode_door(door, blobs), door)  # type: ignore[misc]
 
     def _former(self, number: int) -> None:
         (blob,) = self.connection.execute("select samples from former where number = ?", (number,)).fetchone()

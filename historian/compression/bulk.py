@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from historian.compression.doors import DoorRows, swing, wide_open
+from historian.compression.doors import DoorRows, Doors, swing
 from historian.compression.lanes import LaneSettings
 from historian.compression.reports import REPORTED, SUPPRESSED, MarkArray, marks_of
 from historian.compression.runs import runs_of
@@ -54,12 +54,7 @@ def _through_the_door(
     ends[stop] = True
     lane = series.lane_of_rows()
     rows = DoorRows.of(series.time_us, series.value, deviations(settings, lane, marks), ends.copy())
-    doors = wide_open(
-        rows, anchor, stop + 1,
-        min_us=settings.comp_min_us[source], max_us=settings.comp_max_us[source],
-        look_ahead=settings.look_ahead[source],
-    )  # fmt: skip
-    swing(rows, doors, ends)
+    swing(rows, Doors.wide_open(rows, anchor, stop + 1, settings, source), ends)
     return ends
 
 
@@ -70,8 +65,10 @@ def deviations(settings: LaneSettings, lane: IndexArray, marks: MarkArray) -> Fl
     may be, where there is no compression.  Where ``exc_min`` kept a report back there is no bound.
     """
     comp_dev = np.where(np.isnan(settings.comp_dev), 0.0, settings.comp_dev)
+    if np.isnan(settings.exc_dev).all():
+        return comp_dev.take(lane)
+    by_mark = np.full((3, len(settings)), np.inf)
+    by_mark[REPORTED] = comp_dev
     with np.errstate(over="ignore"):
-        both = comp_dev + np.where(np.isnan(settings.exc_dev), 0.0, settings.exc_dev)
-    if (marks == REPORTED).all():
-        return comp_dev[lane]
-    return np.where(marks == REPORTED, comp_dev[lane], np.where(marks == SUPPRESSED, both[lane], np.inf))
+        by_mark[SUPPRESSED] = comp_dev + np.where(np.isnan(settings.exc_dev), 0.0, settings.exc_dev)
+    return by_mark.reshape(-1).take(marks * np.intp(len(settings)) + lane)

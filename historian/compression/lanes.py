@@ -7,7 +7,7 @@ arrays, and one scan a few operations on them.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
@@ -216,6 +216,10 @@ class LaneSettings:
 
     def __len__(self) -> int:
         return len(self.step)
+
+    def take(self, lanes: IndexArray) -> LaneSettings:
+        """Those of some lanes."""
+        return LaneSettings(*(getattr(self, each.name)[lanes] for each in fields(self)))
 
     @property
     def has_door(self) -> BoolArray:

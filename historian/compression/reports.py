@@ -56,21 +56,13 @@ def mark_behind(
 ) -> None:
     """Mark what came to each lane, from row ``begin`` (intp[lanes]) on.
 
-    ``marks`` (uint8[n]) knows the rows before, ``last`` the last report of each lane; both are brought up to date.  Of
-    the rows before only the last of a lane can change, from suppressed to reported.
+    ``marks`` (uint8[n]) knows the rows before, and has REPORTED for the others; ``last`` knows the last report of each
+    lane.  Both are brought up to date.  Of the rows before only the last of a lane can change, to REPORTED.
     """
-    marks[_rows_between(begin, series.starts[1:])] = REPORTED
     has_band = ~np.isnan(settings.exc_dev) | settings.step
     lanes = np.flatnonzero(has_band & (begin < series.starts[1:]))
     if len(lanes):
         _Marking(series, settings, marks, last).mark(lanes, begin[lanes], series.starts[lanes + 1])
-
-
-def _rows_between(begin: IndexArray, stop: IndexArray) -> IndexArray:
-    """The rows of all stretches."""
-    lengths = stop - begin
-    rows: IndexArray = np.arange(int(lengths.sum())) + np.repeat(begin - (np.cumsum(lengths) - lengths), lengths)
-    return rows
 
 
 class _Marking:
@@ -91,17 +83,18 @@ class _Marking:
         for lane, first, end in zip(lanes[odd].tolist(), begin[odd].tolist(), stop[odd].tolist(), strict=True):
             self._mark_one_by_one(lane, range(first, end))
         self._mark_numbers(lanes[~odd], begin[~odd], stop[~odd])
-        self._report_those_before(lanes, begin, stop)
+        self._report_those_before()
 
     def _lanes_with_odd_values(self) -> IndexArray:
         """Those with text, whole numbers that a double would round, or no number although they are not Bad."""
         series = self._series
-        nothing = np.flatnonzero(np.isnan(series.value) & ~is_bad(series.status))
+        nothing = np.isnan(series.value).nonzero()[0]
+        nothing = nothing[~is_bad(series.status[nothing])]
         rows = np.concatenate([nothing, _keys(series.exact), _keys(series.text)])
         lanes = np.searchsorted(series.starts, rows, side="right") - 1
         if self._last is not None:
             lanes = np.concatenate([lanes, _keys(self._last.exact), _keys(self._last.text)])
-        return np.unique(lanes)
+        return lanes
 
     def _mark_numbers(self, lanes: IndexArray, begin: IndexArray, stop: IndexArray) -> None:
         if self._last is not None:
@@ -136,14 +129,14 @@ class _Marking:
                 if self._last is not None:
                     self._last.put_rows(series, np.array([lane]), np.array([row]))
 
-    def _report_those_before(self, lanes: IndexArray, begin: IndexArray, stop: IndexArray) -> None:
-        rows = _rows_between(begin, stop)
-        moved = self._marks[rows] == _MOVED
-        self._marks[rows[moved]] = REPORTED
-        # A step lane held its state until the scan of the change: there is nothing to report of the one before.
-        moved &= ~np.repeat(self._settings.step[lanes], stop - begin)
-        before = rows[(moved | self._changed[rows]) & ~self._begins[rows]] - 1
-        self._marks[before] = REPORTED
+    def _report_those_before(self) -> None:
+        moved = (self._marks == _MOVED).nonzero()[0]
+        self._marks[moved] = REPORTED
+        if self._settings.step.any():
+            # A step lane held its state until the scan of the change: there is nothing to report of the one before.
+            moved = moved[~self._settings.step[np.searchsorted(self._series.starts, moved, side="right") - 1]]
+        self._marks[moved - 1] = REPORTED
+        self._marks[self._changed.nonzero()[0] - 1] = REPORTED
 
 
 def _keys(extras: Iterable[int]) -> IndexArray:
@@ -237,9 +230,9 @@ class _Bands:
             moved = (value > self.upper[active]) | (value < self.lower[active])
             report = forced.take(row)
             report |= self._in_time(series, row, active, moved) if is_timed else moved
-            marks[row] = report.view(np.uint8) + 2 * moved.view(np.uint8)
-            np.copyto(self.upper[active], value + self.deviation[active], where=report)
-            np.copyto(self.lower[active], value - self.deviation[active], where=report)
+            marks[row] = np.where(moved, report + np.uint8(2), report)
+            np.add(value, self.deviation[active], out=self.upper[active], where=report)
+            np.subtract(value, self.deviation[active], out=self.lower[active], where=report)
             np.copyto(reports[active], row, where=report)
             if is_timed:
                 np.copyto(self.since_us[active], series.time_us.take(row), where=report)

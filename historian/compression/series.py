@@ -14,6 +14,7 @@ from historian.model.samples import (
     BoolArray,
     FloatArray,
     IndexArray,
+    Int32Array,
     Int64Array,
     Samples,
     UInt32Array,
@@ -74,6 +75,11 @@ class LaneSeries:
             take_extras(self.exact, rows),
             take_extras(self.text, rows),
         )
+
+    def to_samples(self, tag_id_of_lane: Int32Array) -> Samples:
+        """The same samples by tag, as the store takes them; ``tag_id_of_lane`` int32[lanes]."""
+        tag_id = np.repeat(tag_id_of_lane, np.diff(self.starts))
+        return Samples(tag_id, self.time_us, self.value, self.status, self.exact, self.text)
 
     def value_at(self, row: int) -> float | int | str:
         """The value of one row as it is: text, a whole number that a double would round, or a double (NaN: none)."""

@@ -255,6 +255,7 @@ class DefaultsSection(Section):
     comp_dev: DefaultDeviation | None = None
     comp_min: DefaultDuration | None = None
     comp_max: DefaultDuration | None = None
+    compression: Literal["lookahead", "door"] = Field("lookahead", description='"lookahead" or "door"')
 
 
 class LimitsSection(Section):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from historian.config.csv_table import Row, Table
@@ -16,7 +17,7 @@ from historian.config.row_cells import CellReader, RowCells
 from historian.config.settings import SourceSettings
 from historian.config.tag_name import check_tag_name
 from historian.config.tag_point import read_point
-from historian.model.tag import CompressionSettings, ExceptionSettings, Tag, ValueType
+from historian.model.tag import CompressionMethod, CompressionSettings, ExceptionSettings, Tag, ValueType
 
 _ANY_SPAN: Final[Span] = (0.0, 1.0)
 """Stands for a span that is wrong, once that is told, so that percentages of it are not told as well."""
@@ -53,7 +54,8 @@ class TagReader:
         self._context = context
         self._faults = faults
         self._exception = DeadBandReader("exc", ExceptionSettings, context.defaults)
-        self._compression = DeadBandReader("comp", CompressionSettings, context.defaults)
+        method = CompressionMethod(context.defaults.get("compression", CompressionMethod.LOOK_AHEAD))
+        self._compression = DeadBandReader("comp", partial(CompressionSettings, method=method), context.defaults)
 
     def read(self, row: Row) -> Tag | None:
         """The tag of ``row``; None after telling what is wrong with it."""

@@ -104,6 +104,7 @@ url = "opc.tcp://127.0.0.1:4840/plant"
 # comp_dev = "0.2%"
 # comp_min = "0s"
 # comp_max = "8h"           # store at least this often
+# compression = "lookahead" # or "door": the same promise, more samples, but only one of a tag waits to be stored
 
 
 # Samples whose time cannot be right are kept apart and counted ------------------------------------------------

@@ -17,7 +17,7 @@ from typing import Final, Protocol
 
 from historian.errors import HistorianError, StoreFullError, StoreUnavailableError
 from historian.model.clock import US_PER_S
-from historian.model.commit import Commit
+from historian.model.commit import Commit, HeldSamples
 from historian.model.samples import Samples, concatenate
 from historian.model.tag import ValueType
 from historian.pipeline.pipeline import Pipeline
@@ -154,7 +154,7 @@ class CommitLoop:
             self.state = "full" if is_full else "failing"
             what = "has no room" if is_full else "cannot be written"
             self._notice(f"the store {what}, samples are kept in memory and tried again: {error}")
-        if memory_bytes(commit.stored) + memory_bytes(commit.shadow) > self._limit_bytes and self.state != "paused":
+        if commit_bytes(commit) > self._limit_bytes and self.state != "paused":
             self.state = "paused"
             self._pipeline.suspend()
             self._notice(
@@ -202,10 +202,27 @@ def merged(earlier: Commit | None, later: Commit) -> Commit:
         stored=concatenate([earlier.stored, later.stored]),
         shadow=concatenate([earlier.shadow, later.shadow]),
         current={**earlier.current, **later.current},
+        held=_merged_held(earlier.held, later.held),
         quarantined=(*earlier.quarantined, *later.quarantined),
         events=(*earlier.events, *later.events),
         notes={**earlier.notes, **later.notes},
     )
+
+
+def _merged_held(earlier: Mapping[int, HeldSamples], later: Mapping[int, HeldSamples]) -> dict[int, HeldSamples]:
+    both = {**earlier, **later}
+    for door in earlier.keys() & later.keys():
+        if later[door].settled is None:
+            fresh = concatenate([earlier[door].fresh, later[door].fresh])
+            both[door] = HeldSamples(fresh, earlier[door].settled)
+    return both
+
+
+def commit_bytes(commit: Commit) -> int:
+    """About how much memory the samples of a commit take."""
+    held = memory_bytes(commit.shadow) + sum(memory_bytes(each.fresh) for each in commit.held.values())
+    held += sum(memory_bytes(each.settled.held) for each in commit.held.values() if each.settled is not None)
+    return memory_bytes(commit.stored) + held
 
 
 def memory_bytes(samples: Samples) -> int:

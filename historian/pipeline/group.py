@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 
-from historian.compression.exception import ExceptionFilter
 from historian.compression.lanes import LaneSamples, LaneSettings
-from historian.compression.swinging_door import SwingingDoor
-from historian.model.commit import CurrentSamples, QuarantinedSample
-from historian.model.samples import Int32Array, Int64Array, Samples, concatenate
+from historian.model.commit import CurrentSamples, HeldSamples, QuarantinedSample
+from historian.model.samples import BoolArray, IndexArray, Int32Array, Int64Array, Samples, concatenate
 from historian.model.scan import Scan, ScanGroup
 from historian.model.status import BAD_WAITING_FOR_INITIAL_DATA
 from historian.model.tag import ValueType
+from historian.pipeline.part import by_number, gone, split
 from historian.pipeline.scaling import Scaling
 from historian.pipeline.shadow import GroupShadow
 from historian.pipeline.time_guard import TimeGuard
@@ -26,7 +26,8 @@ class Counts:
 
     ``received`` = ``unchanged`` + ``quarantined`` + fresh ones; ``restamped`` of these were recorded at their arrival.
     ``quarantined`` counts all that were refused, also those beyond what the quarantine keeps of a tag in a day.
-    ``reported`` passed exception reporting, ``stored`` passed compression too, both with earlier ones released by them.
+    ``reported`` passed exception reporting, ``stored`` passed compression too, both with earlier ones released by them
+    and without those that compression has not settled yet.
     """
 
     received: int = 0
@@ -46,6 +47,10 @@ class Counts:
         self.stored += other.stored
 
 
+DOORS_OF_A_GROUP: Final = 10_000
+"""Doors are numbered through all groups: so many for each, which is more than a group has."""
+
+
 class GroupPipeline:
     """Scaling, time guard, exception reporting and compression of one group's lanes.
 
@@ -61,17 +66,19 @@ class GroupPipeline:
         self._tag_ids = tag_ids
         self._shadow = GroupShadow(np.array([tag.name in shadowed for tag in group.tags], np.bool_), tag_ids)
         self._started_us = started_us
+        self._first_door = group.number * DOORS_OF_A_GROUP
         self._scaling = Scaling(group.tags)
-        settings = LaneSettings.of(group.tags)
-        self._exception = ExceptionFilter(settings)
-        self._door = SwingingDoor(settings)
+        self._parts = split(LaneSettings.of(group.tags), tag_ids)
+        self._gone: set[int] = set()
         self._guard = TimeGuard(len(group.tags), future_us, past_us)
         known = _lanes_of(tag_ids, newest)
         self._guard.remember(known)
         self._waiting = np.ones(len(group.tags), np.bool_)
         self._waiting[known.lane] = False
+        self._read: BoolArray = np.zeros(len(group.tags), np.bool_)
         self._last_scan_us: Int64Array = np.zeros(len(group.tags), np.int64)
-        self.counts = Counts()
+        self._counts = Counts()
+        self._reported_before = 0
 
     def take_shadow(self) -> Samples:
         """The raw samples of shadowed lanes since the last call."""
@@ -82,24 +89,28 @@ class GroupPipeline:
         """The store's identifiers, lane by lane."""
         return self._tag_ids
 
+    @property
+    def counts(self) -> Counts:
+        """Samples since the start."""
+        return replace(self._counts, reported=self._reported_before + sum(part.reported for part in self._parts))
+
     def accept(self, scan: Scan) -> tuple[Samples, Sequence[QuarantinedSample]]:
         """Take one scan; the samples that are final now, and those refused."""
         guarded = self._guard.admit(self._scaling.apply(scan))
         if scan.answered:
             self._last_scan_us[guarded.believed] = scan.arrival_us
         self._shadow.note(guarded.fresh)
-        previous, current = self._exception.push(guarded.fresh)
-        stored = [part for reported in (previous, current) if len(reported) for part in self._door.push(reported)]
-        self.counts.received += len(scan)
-        self.counts.unchanged += guarded.unchanged
-        self.counts.restamped += guarded.restamped
-        self.counts.quarantined += len(guarded.refused) + guarded.only_counted
-        self.counts.reported += len(previous) + len(current)
+        self._read[guarded.fresh.lane] = True
+        stored = [part.accept(guarded.fresh, scan.arrival_us) for part in self._parts]
+        self._counts.received += len(scan)
+        self._counts.unchanged += guarded.unchanged
+        self._counts.restamped += guarded.restamped
+        self._counts.quarantined += len(guarded.refused) + guarded.only_counted
         return self._final(stored), self._quarantined(guarded.refused, guarded.reasons, scan.arrival_us)
 
-    def _final(self, parts: Sequence[LaneSamples]) -> Samples:
-        stored = concatenate([part.to_samples(self._tag_ids) for part in parts])
-        self.counts.stored += len(stored)
+    def _final(self, parts: Sequence[Samples]) -> Samples:
+        stored = concatenate(parts)
+        self._counts.stored += len(stored)
         return stored
 
     def _quarantined(self, refused: LaneSamples, reasons: Sequence[str], seen_us: int) -> Sequence[QuarantinedSample]:
@@ -117,65 +128,79 @@ class GroupPipeline:
         ]
 
     def current(self) -> CurrentSamples:
-        """The newest sample of each lane and all that are not stored yet."""
-        unreported = self._exception.pending()
-        newest = self._exception.last()
-        is_pending = np.isin(newest.lane, unreported.lane)
-        parts, pendings = [newest], [is_pending]
-        for held in self._door.held():
-            is_newest = held.time_us == _times_of(newest, len(self._tags))[held.lane]
-            is_pending[np.isin(newest.lane, held.lane[is_newest])] = True
-            older = held.take(np.flatnonzero(~is_newest))
-            parts.append(older)
-            pendings.append(np.ones(len(older), np.bool_))
-        waiting = self._waiting_samples(newest)
-        parts.append(waiting)
-        pendings.append(np.zeros(len(waiting), np.bool_))
-        samples = concatenate([part.to_samples(self._tag_ids) for part in parts])
-        is_newest_row = np.zeros(len(samples), np.bool_)
-        is_newest_row[: len(newest)] = True
-        is_newest_row[len(samples) - len(waiting) :] = True
-        scans = np.concatenate([self._last_scan_us[part.lane] for part in parts])
-        return CurrentSamples(samples, is_newest_row, np.concatenate(pendings), scans)
+        """The newest sample of each lane, and what lanes without a door hold back."""
+        read = np.flatnonzero(self._read)
+        newest = self._guard.last(read).to_samples(self._tag_ids)
+        held = concatenate([part.held() for part in self._parts if not part.has_door])
+        is_pending, is_newest = _common(newest, held)
+        older = held.take(np.flatnonzero(~is_newest))
+        # What was never read shows that it waits, since the start.  It is never stored.
+        never = np.flatnonzero(self._waiting & ~self._read)
+        waiting = _bad(never, self._started_us, BAD_WAITING_FOR_INITIAL_DATA)
+        nothing = np.zeros(len(waiting), np.bool_)
+        lanes = np.concatenate([read, _places_of(self._tag_ids, older.tag_id), never])
+        return CurrentSamples(
+            concatenate([newest, older, waiting.to_samples(self._tag_ids)]),
+            np.concatenate([np.ones(len(newest), np.bool_), np.zeros(len(older), np.bool_), ~nothing]),
+            np.concatenate([is_pending, np.ones(len(older), np.bool_), nothing]),
+            self._last_scan_us[lanes],
+        )
 
-    def _waiting_samples(self, newest: LaneSamples) -> LaneSamples:
-        """What a tag shows that was never read: BadWaitingForInitialData since the start.  It is never stored."""
-        waiting = self._waiting.copy()
-        waiting[newest.lane] = False
-        return _bad(np.flatnonzero(waiting), self._started_us, BAD_WAITING_FOR_INITIAL_DATA)
+    def take_held(self) -> dict[int, HeldSamples]:
+        """What doors hold more than when this was last called, by their numbers."""
+        held = {number: gone() for number in self._gone}
+        self._gone.clear()
+        for number, part in by_number(self._parts, self._first_door).items():
+            news = part.take_held()
+            if news is not None:
+                held[number] = news
+        return held
 
     def interrupt(self, time_us: int, status: int) -> Samples:
         """Close what is open, then a Bad sample of this status for each lane read so far: history ends here for now."""
-        stored = self._door.push(unreported) if len(unreported := self._exception.pending()) else []
-        stored = [*stored, *self._door.drain()]
-        newest = self._exception.last()
+        stored = [part.drain() for part in self._parts]
+        newest = self._guard.last(np.flatnonzero(self._read))
         final = _bad(newest.lane, time_us, status)
         final = replace(final, time_us=np.maximum(newest.time_us + 1, time_us))
         self._guard.remember(final)
-        self._exception.restart(newest.lane)
-        self._door.restart(newest.lane)
-        self._exception.push(final)
-        return self._final([*stored, *self._door.push(final)])
+        return self._final([*stored, final.to_samples(self._tag_ids)])
 
-    def resolve(self, types: dict[str, ValueType]) -> dict[int, ValueType]:
-        """Types told by the source, by tag name; those that are news, by tag identifier."""
+    def resolve(self, types: dict[str, ValueType]) -> tuple[dict[int, ValueType], Samples]:
+        """Types told by the source, by tag name; those that are news, by tag identifier, and what became final."""
         news: dict[int, ValueType] = {}
         for lane, tag in enumerate(self._tags):
             value_type = types.get(tag.name)
             if value_type is not None and value_type != tag.value_type:
                 self._tags[lane] = replace(tag, value_type=value_type)
                 news[int(self._tag_ids[lane])] = value_type
-        if news:
-            settings = LaneSettings.of(self._tags)
-            self._exception.set_settings(settings)
-            self._door.set_settings(settings)
-        return news
+        return news, self._divide_anew() if news else Samples.empty()
+
+    def _divide_anew(self) -> Samples:
+        """A tag that is a state after all is compressed as one from now on; what all held until now is stored."""
+        stored = self._final([part.drain() for part in self._parts])
+        self._reported_before += sum(part.reported for part in self._parts)
+        before = by_number(self._parts, self._first_door)
+        self._parts = split(LaneSettings.of(self._tags), self._tag_ids)
+        self._gone |= set(before) - set(by_number(self._parts, self._first_door))
+        return stored
 
 
-def _times_of(samples: LaneSamples, lanes: int) -> Int64Array:
-    times: Int64Array = np.zeros(lanes, np.int64)
-    times[samples.lane] = samples.time_us
-    return times
+def _places_of(tag_ids: Int32Array, wanted: Int32Array) -> IndexArray:
+    """intp[n]: the place of each of ``wanted``, which are all among ``tag_ids``."""
+    if not len(wanted):
+        return np.empty(0, np.intp)
+    order = np.argsort(tag_ids, kind="stable")
+    places: IndexArray = order[np.searchsorted(tag_ids, wanted, sorter=order)]
+    return places
+
+
+def _common(newest: Samples, held: Samples) -> tuple[BoolArray, BoolArray]:
+    """bool[n]: the newest sample is held; bool[m]: the held sample is the newest of its tag.  One a tag is newest."""
+    places = _places_of(newest.tag_id, held.tag_id)
+    is_newest = newest.time_us[places] == held.time_us
+    is_held = np.zeros(len(newest), np.bool_)
+    is_held[places[is_newest]] = True
+    return is_held, is_newest
 
 
 def _bad(lanes: np.ndarray[tuple[int], np.dtype[np.intp]], time_us: int, status: int) -> LaneSamples:

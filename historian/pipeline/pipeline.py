@@ -78,8 +78,11 @@ class Pipeline:
         if self._suspended:
             return
         stored, quarantined = self._groups[scan.group].accept(scan)
-        self._pending.touched.add(scan.group)
         self._pending.quarantined.extend(quarantined)
+        self._add(scan.group, stored)
+
+    def _add(self, group: int, stored: Samples) -> None:
+        self._pending.touched.add(group)
         if len(stored):
             self._pending.stored.append(stored)
 
@@ -89,7 +92,9 @@ class Pipeline:
         for name, value_type in types.items():
             by_group.setdefault(self._group_of_tag[name], {})[name] = value_type
         for number, members in by_group.items():
-            self._types.update(self._groups[number].resolve(members))
+            news, stored = self._groups[number].resolve(members)
+            self._types.update(news)
+            self._add(number, stored)
 
     def event(self, kind: str, object_: str, text: str) -> None:
         """Something for the audit."""
@@ -104,13 +109,15 @@ class Pipeline:
     def take(self, health: Mapping[str, Mapping[str, object]]) -> Commit:
         """Everything since the last call, with these health figures, as one commit."""
         pending, self._pending = self._pending, Pending.nothing()
+        groups = {number: self._groups[number] for number in sorted(pending.touched)}
         return Commit(
             time_us=self._clock.wall_us(),
             stored=concatenate(pending.stored),
-            current={number: self._groups[number].current() for number in sorted(pending.touched)},
+            current={number: group.current() for number, group in groups.items()},
             quarantined=tuple(pending.quarantined),
             events=tuple(pending.events),
             health=health,
+            held={door: news for group in groups.values() for door, news in group.take_held().items()},
             notes=pending.notes,
             shadow=concatenate([group.take_shadow() for group in self._groups]),
         )
@@ -138,10 +145,7 @@ class Pipeline:
     def _interrupt(self, status: int) -> None:
         now_us = self._clock.wall_us()
         for number, group in enumerate(self._groups):
-            stored = group.interrupt(now_us, status)
-            self._pending.touched.add(number)
-            if len(stored):
-                self._pending.stored.append(stored)
+            self._add(number, group.interrupt(now_us, status))
 
     def counts(self) -> Counts:
         """Samples since the start, over all groups."""

@@ -62,6 +62,10 @@ class TimeGuard:
         """What is known of these lanes from before: nothing older or equal is fresh."""
         self._last.put(newest)
 
+    def last(self, lanes: IndexArray) -> LaneSamples:
+        """The newest sample of each of ``lanes`` (increasing), which all had one."""
+        return self._last.get(lanes)
+
     def admit(self, scan: Scan) -> Guarded:
         """Sort the lanes of a scan into fresh, unchanged and refused ones."""
         samples = LaneSamples(self._lanes, scan.time_us, scan.value, scan.status, scan.exact, scan.text)

@@ -13,12 +13,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from conformance.held_data import Door
 from conformance.store_data import SECOND, T0, Row, good, make_current, make_samples, make_tags
 from historian.model.commit import AuditEvent, Commit, QuarantinedSample
 from historian.model.status import BAD_NO_COMMUNICATION, SUBSTITUTED
 from historian.model.tag import ValueType
 from storage.annotation import Annotation
-from storage.schema import EDITS_SINCE, FORMAT_VERSION
+from storage.schema import EDITS_SINCE, FORMAT_VERSION, HELD_SINCE
 from storage.store import Store
 
 FOLDER: Final = Path(__file__).parent.parent / "storage" / "golden"
@@ -36,6 +37,9 @@ EDITED: Final[list[Row]] = [(1, T0, 9.5, SUBSTITUTED), (3, T0 + 2 * SECOND, "wid
 """Since version 2: what two edits made of samples in a file and in the buffer; the value of tag 2 is removed."""
 REMOVED: Final = ARCHIVED[3]
 LATE: Final = good(2, -5, -5.0)
+AT_THE_DOOR: Final[list[Row]] = [good(2, 2, 1.0), good(2, 3, 1.0), good(2, 4, 1.0), good(2, 4.5, 5.0)]
+"""Since version 3: scans of a tag with compression, the last of which came after the others were settled.  A run that
+ends leaves out the second."""
 NOTE: Final = Annotation(1, T0, T0 + SECOND, "probe cleaned")
 """Since version 3."""
 REFUSED: Final = QuarantinedSample(2, T0 + 10**12, "7", 0, "in the future", T0)
@@ -47,6 +51,8 @@ def samples_of(version: int) -> list[Row]:
     if version >= EDITS_SINCE:
         rows |= {row[:2]: row for row in [*EDITED, LATE]}
         del rows[REMOVED[:2]]
+    if version >= HELD_SINCE:
+        rows |= {row[:2]: row for row in AT_THE_DOOR}
     return sorted(rows.values(), key=lambda row: row[:2])
 
 
@@ -59,11 +65,15 @@ def make(folder: Path) -> None:
         store.register_tags([replace(tags[0], units="bar"), *tags[1:]], T0 + SECOND, "golden")
         store.commit(Commit(T0 + SECOND, make_samples(ARCHIVED)))
         store.flush(force=True)
-        known = [*HELD, BUFFERED[1], ARCHIVED[3]]
+        door = Door(3)
+        door.push(AT_THE_DOOR[:-1])
+        store.commit(Commit(T0 + 4 * SECOND, door.settle()))
+        known = [*HELD, BUFFERED[1], AT_THE_DOOR[-1]]
         current = make_current(known, newest=[False, True, True, True], pending=[True, True, False, False])
         event = AuditEvent(T0, "golden", "clock step", "clock", "0", "-5 s", "seen")
         health = {"process": {"pid": 1, "version": "0.1.0"}}
-        store.commit(Commit(T0 + 5 * SECOND, make_samples(BUFFERED), {0: current}, [REFUSED], [event], health))
+        held = {0: door.settled(AT_THE_DOOR[-1:])}
+        store.commit(Commit(T0 + 5 * SECOND, make_samples(BUFFERED), {0: current}, [REFUSED], [event], health, held))
         cause = {"who": "golden", "why": "seen", "time_us": T0 + 5 * SECOND}
         for tag_id, time_us, value, _ in EDITED:
             store.edit(tag_id, time_us, value, **cause)

@@ -24,10 +24,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from conformance.held_data import Door
 from conformance.store_data import SECOND, T0, Row, good, make_current, make_samples, make_tags
 from historian.config.settings import StoreSettings
 from historian.errors import StoreLockedError, StoreNotFoundError, UsageError
-from historian.model.commit import AuditEvent, Commit, QuarantinedSample
+from historian.model.commit import AuditEvent, Commit, HeldSamples, OpenDoor, QuarantinedSample
+from historian.model.samples import Samples
 from historian.model.status import BAD_NO_COMMUNICATION, BAD_SHUTDOWN, BAD_WAITING_FOR_INITIAL_DATA, GOOD
 from historian.model.tag import ValueType
 
@@ -261,6 +263,40 @@ class StoreConformance(ABC):
             other = make_current([good(2, 70, 1.0)], newest=[True], pending=[True])
             again.commit(Commit(T0 + 70 * SECOND, current={0: other}))
             assert newest_rows(reader.snapshot()) == {1: end, 2: good(2, 70, 1.0)}
+
+    def test_what_a_door_holds_is_seen_once_until_it_is_settled(self, store, reader):
+        door = Door(2)
+        scans = [good(tag, second, 0.0) for second in range(4) for tag in (1, 2)]
+        store.commit(Commit(T0, held={7: door.settled(scans[:4])}))
+        assert stored_rows(reader.snapshot()) == sorted(scans[:4])
+        store.commit(Commit(T0, held={7: HeldSamples(make_samples(scans[4:]))}))
+        assert stored_rows(reader.snapshot()) == sorted(scans)
+        door.push(scans)
+        store.commit(Commit(T0, door.settle(), held={7: door.settled([good(1, 4, 9.0)])}))
+        # Of each tag the first is stored, and held are the last that may end a line and the one behind it.
+        held = [good(tag, second, 0.0) for tag in (1, 2) for second in (0, 2, 3)]
+        assert stored_rows(reader.snapshot()) == sorted([*held, good(1, 4, 9.0)])
+        other = Door(2).settled([good(2, 9, 1.0)])
+        store.commit(Commit(T0, held={8: other, 7: HeldSamples(Samples.empty(), OpenDoor.gone())}))
+        assert stored_rows(reader.snapshot()) == [good(1, 0, 0.0), good(2, 0, 0.0), good(2, 9, 1.0)]
+
+    def test_what_a_door_held_when_the_run_broke_off_is_stored_as_at_a_stop(self, store, store_path):
+        door = Door(2)
+        scans = [good(tag, second, 0.0) for second in range(4) for tag in (1, 2)]
+        door.push(scans)
+        newest = [good(1, 4, 9.0), good(2, 3, 0.0)]
+        current = make_current(newest, newest=[True, True], pending=[False, False])
+        held = {0: door.settled(scans), 1: HeldSamples(make_samples([good(3, 1, 1.0)]))}
+        store.commit(Commit(T0, door.settle(), {0: current}, held=held | {0: door.settled(newest[:1])}))
+        store.close()
+        with self.open_writer(store_path) as again, self.open_reader(store_path) as reader:
+            assert again.recover(T0 + 60 * SECOND).stored == 4
+            rows = stored_rows(reader.snapshot())
+            assert again.recover(T0 + 61 * SECOND) is None
+        ends = [(1, T0 + 4 * SECOND + 1, None, BAD_SHUTDOWN), (2, T0 + 3 * SECOND + 1, None, BAD_SHUTDOWN)]
+        kept = [good(1, 0, 0.0), good(1, 3, 0.0), good(1, 4, 9.0), good(2, 0, 0.0), good(2, 3, 0.0)]
+        # Of a door that is not known any more everything is stored.
+        assert rows == sorted([*kept, *ends, good(3, 1, 1.0)], key=lambda row: row[:2])
 
     def test_a_crash_ends_each_tag_at_the_last_commit(self, store, store_path):
         held = [good(1, 1, 1.0), good(1, 2, 2.0), good(2, 9, 5.0)]

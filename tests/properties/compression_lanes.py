@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from historian.compression.exception import ExceptionFilter
-from historian.compression.lanes import NO_LIMIT_US, LaneSamples, LaneSettings
+from historian.compression.bulk import kept
+from historian.compression.lanes import NO_LIMIT_US, LaneSamples, LaneSettings, SampleSlots
+from historian.compression.reports import REPORTED, mark_behind
 from historian.compression.series import LaneSeries
-from historian.compression.swinging_door import SwingingDoor
+from historian.compression.stream import Compression
 from properties.compression_reference import Sample, Settings
 
 
@@ -78,18 +79,6 @@ def by_lane(samples: LaneSamples) -> dict[int, Sample]:
     return found
 
 
-class Archive:
-    """What came out, one list a lane, in the order in which it came."""
-
-    def __init__(self, lanes: int) -> None:
-        self.lanes: list[list[Sample]] = [[] for _ in range(lanes)]
-
-    def add(self, parts: Iterable[LaneSamples]) -> None:
-        for part in parts:
-            for lane, sample in by_lane(part).items():
-                self.lanes[lane].append(sample)
-
-
 def scans_of(lanes: Sequence[Sequence[Sample]]) -> list[LaneSamples]:
     """The samples of all lanes in lock step, the way a scan group delivers them; shorter lanes fall out."""
     longest = max((len(lane) for lane in lanes), default=0)
@@ -99,31 +88,55 @@ def scans_of(lanes: Sequence[Sequence[Sample]]) -> list[LaneSamples]:
     ]
 
 
-def report_all(pushes: Iterable[LaneSamples], settings: Sequence[Settings]) -> Archive:
-    """Exception reporting alone, and what is pending at the end."""
-    stage, archive = ExceptionFilter(lane_settings(settings)), Archive(len(settings))
-    for push in pushes:
-        archive.add(stage.push(push))
-    archive.add([stage.pending()])
-    return archive
+def marks_of(tags: Sequence[Sequence[Sample]], settings: Sequence[Settings]) -> list[list[int]]:
+    """What exception reporting says of each sample, also of step tags."""
+    series = series_of(tags)
+    marks = np.full(len(series), REPORTED, np.uint8)
+    mark_behind(series, lane_settings(settings), marks, series.starts[:-1], SampleSlots(len(tags)))
+    return [part.tolist() for part in np.split(marks, series.starts[1:-1])] if tags else []
 
 
-def store_all(pushes: Iterable[LaneSamples], settings: Sequence[Settings]) -> Archive:
-    """The door alone, with an orderly stop."""
-    door, archive = SwingingDoor(lane_settings(settings)), Archive(len(settings))
-    for push in pushes:
-        archive.add(door.push(push))
-    archive.add(door.drain())
-    return archive
+def kept_of(tags: Sequence[Sequence[Sample]], settings: Sequence[Settings]) -> list[list[Sample]]:
+    """What is kept of whole histories."""
+    series = series_of(tags)
+    return samples_of(series.take(np.flatnonzero(kept(series, lane_settings(settings)))))
 
 
-def run_both(pushes: Iterable[LaneSamples], settings: Sequence[Settings]) -> Archive:
-    """Both stages one behind the other, with an orderly stop."""
-    columns = lane_settings(settings)
-    stage, door, archive = ExceptionFilter(columns), SwingingDoor(columns), Archive(len(settings))
-    for push in pushes:
-        for part in stage.push(push):
-            archive.add(door.push(part))
-    archive.add(door.push(stage.pending()))
-    archive.add(door.drain())
-    return archive
+class Stream:
+    """Compression of a stream, and what came out of it, lane by lane, in the order in which it came."""
+
+    def __init__(self, settings: Sequence[Settings]) -> None:
+        self.compression = Compression(lane_settings(settings))
+        self.lanes: list[list[Sample]] = [[] for _ in settings]
+
+    def push(self, scan: LaneSamples) -> None:
+        self.compression.push(scan)
+
+    def settle(self) -> list[list[Sample]]:
+        """What became final, which is also added to ``lanes``."""
+        return self._add(self.compression.settle())
+
+    def drain(self) -> list[list[Sample]]:
+        return self._add(self.compression.drain())
+
+    def held(self) -> list[list[Sample]]:
+        return samples_of(self.compression.held())
+
+    def _add(self, series: LaneSeries) -> list[list[Sample]]:
+        came = samples_of(series)
+        for lane, samples in zip(self.lanes, came, strict=True):
+            lane.extend(samples)
+        return came
+
+
+def streamed(
+    scans: Iterable[LaneSamples], settings: Sequence[Settings], ends_block: Callable[[], bool] = lambda: False
+) -> list[list[Sample]]:
+    """What is stored of ``scans``, which are settled whenever ``ends_block`` says so, and drained."""
+    stream = Stream(settings)
+    for scan in scans:
+        stream.push(scan)
+        if ends_block():
+            stream.settle()
+    stream.drain()
+    return stream.lanes

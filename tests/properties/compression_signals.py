@@ -134,7 +134,7 @@ promising_settings = st.builds(
     Settings,
     exc_dev=st.one_of(st.none(), deviations),
     exc_max_us=limits_us,
-    comp_dev=deviations,
+    comp_dev=st.one_of(st.none(), deviations, deviations),
     comp_max_us=limits_us,
     look_ahead=st.booleans(),
 )

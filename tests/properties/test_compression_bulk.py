@@ -12,20 +12,13 @@ from hypothesis import strategies as st
 from historian.compression import bulk, doors
 from historian.compression.reports import marks_of
 from historian.compression.series import LaneSeries
-from properties import compression_by_hand as by_hand
-from properties.compression_by_hand import ByHand
-from properties.compression_lanes import lane_settings, samples_of, series_of
-from properties.compression_reference import Sample, Settings
+from properties import compression_reference as by_hand
+from properties.compression_lanes import kept_of, lane_settings, series_of
+from properties.compression_reference import ByHand, Sample, Settings, rounding, worst_error
 from properties.compression_signals import any_settings, any_tags, extreme_tags, plant_tags, promising_settings
-from properties.test_compression_promise import rounding, worst_error
 from support.examples import examples
 
 plants = st.lists(st.tuples(st.one_of(any_tags, extreme_tags), any_settings), min_size=1, max_size=4)
-
-
-def kept(tags, configured) -> list[list[Sample]]:
-    series = series_of(tags)
-    return samples_of(series.take(np.flatnonzero(bulk.kept(series, lane_settings(configured)))))
 
 
 def look_ahead(one: Settings) -> int | None:
@@ -47,7 +40,7 @@ def test_what_is_reported_equals_the_rule_by_hand(plant):
 @given(plants)
 def test_what_is_kept_equals_the_rules_by_hand(plant):
     tags, configured = [tag for tag, _ in plant], [one for _, one in plant]
-    got = kept(tags, configured)
+    got = kept_of(tags, configured)
     for tag, one, samples in zip(tags, configured, got, strict=True):
         assert samples == ByHand(one, look_ahead(one)).kept(tag)
 
@@ -59,7 +52,7 @@ def test_a_line_ends_so_many_samples_behind_its_last_possible_end(limit, monkeyp
     @settings(max_examples=examples(60), deadline=None)
     @given(plant_tags, promising_settings)
     def check(tag, one):
-        assert kept([tag], [one]) == [ByHand(one, look_ahead(one)).kept(tag)]
+        assert kept_of([tag], [one]) == [ByHand(one, look_ahead(one)).kept(tag)]
 
     check()
 
@@ -67,7 +60,7 @@ def test_a_line_ends_so_many_samples_behind_its_last_possible_end(limit, monkeyp
 @settings(max_examples=examples(300), deadline=None)
 @given(st.one_of(plant_tags, extreme_tags), promising_settings)
 def test_every_value_left_out_is_within_both_deviations_of_the_line(tag, one):
-    (stays,) = kept([tag], [one])
+    (stays,) = kept_of([tag], [one])
     exc_dev = one.exc_dev or 0.0
     bound = Fraction(exc_dev) + Fraction(one.comp_dev or 0.0)
     assert worst_error(tag, stays) <= bound + rounding(tag, exc_dev, one.comp_dev or 0.0)
@@ -80,7 +73,7 @@ def test_cuts_keep_the_promise_and_both_ends(plant, longest):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(bulk, "LONGEST_PIECE", longest)
         patch.setattr("historian.compression.reports.LONGEST_PIECE", longest)
-        got = kept(tags, configured)
+        got = kept_of(tags, configured)
     for tag, one, stays in zip(tags, configured, got, strict=True):
         bound = Fraction(one.exc_dev or 0.0) + Fraction(one.comp_dev or 0.0)
         assert worst_error(tag, stays) <= bound + rounding(tag, one.exc_dev or 0.0, one.comp_dev or 0.0)
@@ -98,15 +91,15 @@ def test_a_long_lane_is_cut_and_keeps_a_sample_at_each_cut():
 
 
 def test_no_samples_and_lanes_without_any():
-    assert kept([[], [Sample(5, 1.0)], []], [Settings(comp_dev=1.0)] * 3) == [[], [Sample(5, 1.0)], []]
-    assert kept([], []) == []
+    assert kept_of([[], [Sample(5, 1.0)], []], [Settings(comp_dev=1.0)] * 3) == [[], [Sample(5, 1.0)], []]
+    assert kept_of([], []) == []
 
 
 def test_times_that_do_not_increase_are_refused():
     with pytest.raises(ValueError, match="lane 1: got a sample at 5 us after one at 5 us"):
-        kept([[Sample(7, 1.0)], [Sample(5, 1.0), Sample(5, 2.0)]], [Settings(comp_dev=1.0)] * 2)
+        kept_of([[Sample(7, 1.0)], [Sample(5, 1.0), Sample(5, 2.0)]], [Settings(comp_dev=1.0)] * 2)
 
 
 def test_settings_of_another_number_of_lanes_are_refused():
     with pytest.raises(ValueError, match="2 lanes: got settings of 1"):
-        kept([[], []], [Settings()])
+        kept_of([[], []], [Settings()])

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from conformance.held_data import Door
 from conformance.store_data import SECOND, T0, good, make_current, make_samples, make_tags
 from conformance.store_suite import audit_rows, newest_rows, rows_of, stored_rows
 from historian.errors import CorruptionError, UsageError
-from historian.model.commit import Commit
+from historian.model.commit import Commit, HeldSamples, OpenDoor
+from historian.model.samples import Samples
 from historian.model.status import BAD_NO_COMMUNICATION, BAD_SHUTDOWN, GOOD, SUBSTITUTED
 from storage import correct, edit_audit
 from storage.correct import EditKind
@@ -47,6 +49,28 @@ def reader(store, store_path):
 def rows_with(*changed, without=()):
     rows = {row[:2]: row for row in [*ARCHIVED, *BUFFERED, *PENDING, *changed]}
     return sorted((row for key, row in rows.items() if key not in without), key=lambda row: row[:2])
+
+
+def test_corrections_of_what_a_door_holds_stay_when_the_door_leaves_it_out(store, reader):
+    door = Door(3)
+    scans = [good(3, second, 0.0) for second in range(6)]
+    store.commit(Commit(T0, held={0: door.settled(scans)}))
+    assert store.edit(3, scans[1][1], 5.0, **CAUSE).kind is EditKind.REPLACED
+    assert store.remove(3, scans[2][1], scans[3][1], **CAUSE).removed == 1
+    edited = (3, scans[1][1], 5.0, SUBSTITUTED)
+    assert of_tag_3(reader) == [scans[0], edited, *scans[3:]]
+    door.push(scans)
+    store.commit(Commit(T0, door.settle(), held={0: door.settled()}))
+    assert of_tag_3(reader) == [scans[0], edited, scans[4], scans[5]]
+    store.commit(Commit(T0, make_samples([scans[5]]), held={0: HeldSamples(Samples.empty(), OpenDoor.gone())}))
+    store.flush(force=True)
+    store.compact(T0 + 40 * 86_400 * SECOND, everything=True)
+    assert of_tag_3(reader) == [scans[0], edited, scans[5]]
+    assert [row for row in reader.snapshot().edits.to_pylist() if row["tag_id"] == 3] == []
+
+
+def of_tag_3(reader):
+    return [row for row in stored_rows(reader.snapshot()) if row[0] == 3]
 
 
 def marked(row):

@@ -6,12 +6,12 @@ import shutil
 
 import pytest
 
-from conformance.golden_store import ARCHIVED, BUFFERED, EDITED, FOLDER, HELD, REFUSED, samples_of
+from conformance.golden_store import ARCHIVED, AT_THE_DOOR, BUFFERED, EDITED, FOLDER, HELD, REFUSED, samples_of
 from conformance.store_data import SECOND, T0
 from conformance.store_suite import audit_rows, newest_rows, stored_rows
 from historian.model.status import BAD_SHUTDOWN
 from storage.reader import StoreReader
-from storage.schema import EDITS_SINCE, FORMAT_VERSION
+from storage.schema import EDITS_SINCE, FORMAT_VERSION, HELD_SINCE
 from storage.store import Store
 
 VERSIONS = range(1, FORMAT_VERSION + 1)
@@ -44,6 +44,8 @@ def test_everything_is_read(golden):
         newest = {1: HELD[1], 2: ARCHIVED[3], 3: BUFFERED[1]}
         if version >= EDITS_SINCE:
             newest = {1: HELD[1], 3: EDITED[1]}
+        if version >= HELD_SINCE:
+            newest[2] = AT_THE_DOOR[-1]
         assert newest_rows(snapshot) == newest
         assert snapshot.health == {"process": {"pid": 1, "version": "0.1.0"}}
         assert audit_rows(snapshot) == [
@@ -72,11 +74,13 @@ def test_the_next_run_takes_it_over(golden):
         version = reader.snapshot().format_version
     with Store.open(golden) as store, StoreReader.open(golden) as reader:
         assert store.recover(T0 + 60 * SECOND).ended == 3
-        assert store.flush(force=True).rows == 7 + (version >= EDITS_SINCE)
+        rows = 7 + (version >= EDITS_SINCE) + 3 * (version >= HELD_SINCE)
+        assert store.flush(force=True).rows == rows
         snapshot = reader.snapshot()
         ends = [(tag, T0 + 5 * SECOND, None, BAD_SHUTDOWN) for tag in (1, 2, 3)]
-        assert stored_rows(snapshot) == sorted([*samples_of(version), *ends], key=lambda row: row[:2])
-        assert sorted(file.rows for file in snapshot.files) == [5, 7 + (version >= EDITS_SINCE)]
+        kept = [row for row in samples_of(version) if row != AT_THE_DOOR[1]]
+        assert stored_rows(snapshot) == sorted([*kept, *ends], key=lambda row: row[:2])
+        assert sorted(file.rows for file in snapshot.files) == [5, rows]
 
 
 def test_each_version_has_one():

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from conformance.held_data import Door
 from conformance.store_data import SECOND, T0, good, make_current, make_samples, make_tags
 from conformance.store_suite import audit_rows, newest_rows, stored_rows
 from historian.errors import StoreLockedError, StoreNotFoundError, StoreVersionError
@@ -207,6 +208,26 @@ def test_a_damaged_page_costs_what_was_on_it(store, table):
     assert found == ([row for row in before if row[0] == 1] if table == "current_group" else before)
     assert verify(store).is_clean
     assert (table != "audit") or any("audit" in lost for lost in report.lost)
+
+
+@pytest.mark.parametrize("table", ["state", "current_group", "held", "held_door"])
+def test_what_a_door_held_is_stored_by_the_next_start_as_far_as_it_can_be_read(store, table):
+    door = Door(3)
+    scans = [good(3, second, 0.0) for second in range(20, 24)]
+    door.push(scans)
+    newest = make_current([good(3, 24, 0.0)], newest=[True], pending=[False])
+    with Store.open(store) as opened:
+        opened.commit(Commit(T0, door.settle(), {0: newest}, held={0: door.settled([good(3, 24, 0.0)])}))
+    damage_pages(store / names.DATABASE, table)
+    report = make(store)
+    assert any("compression held" in lost for lost in report.lost) == (table == "held")
+    with Store.open(store) as opened:
+        opened.recover(T0 + 100 * SECOND)
+    found = [row for row in rows(store) if row[0] == 3 and row[3] == 0]
+    # Without what the door knew everything it held stays.
+    between = {"held": [], "held_door": [scans[2], scans[3], good(3, 24, 0.0)]}.get(table, [good(3, 24, 0.0)])
+    assert found == [scans[0], *between]
+    assert verify(store).is_clean
 
 
 def test_a_damaged_batch_costs_that_batch(store):

@@ -150,6 +150,7 @@ WRONG_SETTINGS = [
     ('mode = "poll"', '[defaults]\nexc_dev = "x"', 18, "defaults.exc_dev", "deviation"),
     ('mode = "poll"', "[defaults]\nexc_dev = -1", 18, "defaults.exc_dev", "0 or more"),
     ('mode = "poll"', '[defaults]\ncomp_max = "8"', 18, "defaults.comp_max", "unit"),
+    ('mode = "poll"', '[defaults]\ncompression = "doors"', 18, "defaults.compression", '"lookahead" or "door"'),
     ('mode = "poll"', '[limits]\nfuture = "0s"', 18, "limits.future", "1s or more"),
     ('mode = "poll"', "[limits]\npast = 5", 18, "limits.past", '"5s"'),
 ]  # fmt: skip

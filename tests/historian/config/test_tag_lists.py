@@ -16,7 +16,7 @@ from historian.config.faults import FaultList
 from historian.config.load import load_configuration
 from historian.config.tag_columns import COLUMNS
 from historian.model.error_bound import ErrorBound
-from historian.model.tag import CompressionSettings, ExceptionSettings, Tag, ValueType
+from historian.model.tag import CompressionMethod, CompressionSettings, ExceptionSettings, Tag, ValueType
 from support.plant_files import HEADER, SETTINGS, TAGS, faults, row, write
 
 
@@ -278,6 +278,15 @@ def test_blank_cells_take_the_defaults(tmp_path):
     found = tag(tmp_path, DEFAULTS, low="0", high="200")
     assert found.exception == ExceptionSettings(ErrorBound(2.0), 0, 600_000_000)
     assert found.compression == CompressionSettings(ErrorBound(0.5), 1_000_000, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "method"), [('"lookahead"', CompressionMethod.LOOK_AHEAD), ('"door"', CompressionMethod.DOOR)]
+)
+def test_the_door_of_all_tags_is_a_default(tmp_path, text, method):
+    defaults = SETTINGS + "[defaults]\n"
+    assert tag(tmp_path, defaults, comp_dev="1").compression.method is CompressionMethod.LOOK_AHEAD
+    assert tag(tmp_path, f"{defaults}compression = {text}\n", comp_dev="1").compression.method is method
 
 
 def test_cells_that_are_not_blank_win(tmp_path):

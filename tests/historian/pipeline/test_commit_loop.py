@@ -6,14 +6,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from conformance.held_data import Door
+from conformance.store_data import good
 from historian.config.settings import Configuration, StoreSettings
 from historian.errors import StoreError, StoreFullError, StoreUnavailableError
-from historian.model.commit import Commit
+from historian.model.commit import Commit, HeldSamples
 from historian.model.samples import Samples, concatenate
 from historian.model.scan import Scan, ScanGroup
 from historian.model.status import BAD_RESOURCE_UNAVAILABLE, BAD_SHUTDOWN, GOOD
 from historian.model.tag import Tag, ValueType
-from historian.pipeline.commit_loop import BYTES_PER_SAMPLE, CommitLoop, memory_bytes, merged
+from historian.pipeline.commit_loop import BYTES_PER_SAMPLE, CommitLoop, commit_bytes, memory_bytes, merged
 from historian.pipeline.pipeline import Pipeline
 from support.fake_clock import FakeClock
 
@@ -195,11 +197,12 @@ async def test_a_flush_that_fails_is_said_once_and_collecting_goes_on(world, err
     assert world.loop.flush_error
 
 
-def test_merging_keeps_the_order_of_samples_and_the_newest_knowledge():
-    def part(time_us: int) -> Samples:
-        one = np.array([1])
-        return Samples(one.astype(np.int32), one * time_us, one * 1.0, one.astype(np.uint32), {}, {0: str(time_us)})
+def part(time_us: int) -> Samples:
+    one = np.array([1])
+    return Samples(one.astype(np.int32), one * time_us, one * 1.0, one.astype(np.uint32), {}, {0: str(time_us)})
 
+
+def test_merging_keeps_the_order_of_samples_and_the_newest_knowledge():
     earlier = Commit(1, part(10), current={0: "old", 1: "kept"}, health={"process": {"n": 1}})
     later = Commit(2, part(20), current={0: "new"}, health={"process": {"n": 2}})
     both = merged(earlier, later)
@@ -208,6 +211,29 @@ def test_merging_keeps_the_order_of_samples_and_the_newest_knowledge():
     assert both.stored.text == {0: "10", 1: "20"}
     assert both.current == {0: "new", 1: "kept"}
     assert both.health == {"process": {"n": 2}}
+
+
+def test_of_what_doors_hold_the_later_settling_counts_and_scans_add_up():
+    def held(second, settled=None):
+        return HeldSamples(part(second), settled)
+
+    old, new = Door(1).settled().settled, Door(1).settled().settled
+    earlier = Commit(1, held={0: held(1, old), 1: held(1, old), 2: held(1)})
+    later = Commit(2, held={0: held(2), 1: held(2, new), 3: held(2)})
+    both = merged(earlier, later).held
+    assert {door: each.fresh.time_us.tolist() for door, each in both.items()} == {0: [1, 2], 1: [2], 2: [1], 3: [2]}
+    assert both[0].settled is old
+    assert both[1].settled is new
+    assert (both[2].settled, both[3].settled) == (None, None)
+
+
+def test_what_doors_hold_counts_towards_the_memory_limit():
+    one = part(1)
+    door = Door(1)
+    door.push([good(1, second, 1.0) for second in range(4)])
+    door.settle()
+    assert commit_bytes(Commit(1, one, held={0: HeldSamples(one)})) == 2 * memory_bytes(one)
+    assert commit_bytes(Commit(1, held={0: door.settled()})) == 2 * BYTES_PER_SAMPLE
 
 
 def test_text_counts_towards_the_memory_limit():

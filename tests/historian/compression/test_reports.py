@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
-import pytest
-
-from historian.compression.exception import ExceptionFilter
-from historian.compression.lanes import LaneSamples
-from properties.compression_lanes import by_lane, lane_samples, lane_settings, report_all, scans_of
-from properties.compression_reference import Sample, Settings
+from properties.compression_lanes import Stream, lane_samples, marks_of
+from properties.compression_reference import REPORTED, SUPPRESSED, TOO_SOON, Sample, Settings
 
 S = 1_000_000
 BAD_TIMEOUT = 0x800A0000
@@ -20,11 +15,12 @@ def scans(*values, status=0, every_s=1):
     return [Sample(place * every_s * S, value, status) for place, value in enumerate(values)]
 
 
-def reported(samples, pending=False, **settings):
-    """What one tag's scans give: as values, without the one still pending at the end."""
-    stage = ExceptionFilter(lane_settings([Settings(**settings)]))
-    out = [one for scan in scans_of([samples]) for part in stage.push(scan) for one in by_lane(part).values()]
-    return out + list(by_lane(stage.pending()).values()) if pending else out
+def marks(samples, **settings):
+    return marks_of([samples], [Settings(**settings)])[0]
+
+
+def reported(samples, **settings):
+    return [one for one, mark in zip(samples, marks(samples, **settings), strict=True) if mark == REPORTED]
 
 
 def values(samples):
@@ -58,9 +54,9 @@ def test_exc_max_reports_an_unchanged_value_alone():
     assert [one.time_us for one in got] == [0, 2 * S, 4 * S]
 
 
-def test_without_a_deviation_every_scan_is_reported_and_none_is_pending():
+def test_without_a_deviation_every_scan_is_reported():
     samples = scans(5.0, 5.0, 5.0)
-    assert reported(samples, pending=True) == samples
+    assert reported(samples) == samples
 
 
 def test_with_deviation_zero_only_equal_values_are_left_out():
@@ -133,47 +129,20 @@ def test_a_distance_beyond_the_largest_double_is_a_deviation():
     assert values(reported(scans(-1.7e308, -1.7e308, 1.7e308), exc_dev=1e308)) == [-1.7e308, -1.7e308, 1.7e308]
 
 
-def test_pending_and_last_tell_what_is_known_but_not_reported():
-    stage = ExceptionFilter(lane_settings([Settings(exc_dev=1.0), Settings(exc_dev=1.0), Settings()]))
-    stage.push(lane_samples({0: Sample(0, 5.0), 1: Sample(0, 5.0)}))
-    stage.push(lane_samples({0: Sample(S, 5.5), 1: Sample(S, 8.0)}))
-    assert by_lane(stage.pending()) == {0: Sample(S, 5.5)}
-    assert by_lane(stage.last()) == {0: Sample(S, 5.5), 1: Sample(S, 8.0)}
-
-
-def test_a_restarted_lane_reports_its_next_scan_and_may_go_back_in_time():
-    stage = ExceptionFilter(lane_settings([Settings(exc_dev=1.0), Settings(step=True)]))
-    stage.push(lane_samples({0: Sample(5 * S, 1.0), 1: Sample(5 * S, "a")}))
-    stage.restart(np.array([0]))
-    previous, current = stage.push(lane_samples({0: Sample(S, 1.0), 1: Sample(6 * S, "a")}))
-    assert len(previous) == 0
-    assert by_lane(current) == {0: Sample(S, 1.0)}
-
-
-@pytest.mark.parametrize("settings", [Settings(), Settings(exc_dev=1.0)], ids=["off", "on"])
-def test_a_sample_that_is_not_newer_is_refused(settings):
-    stage = ExceptionFilter(lane_settings([settings, settings]))
-    stage.push(lane_samples({0: Sample(S, 1.0), 1: Sample(S, 1.0)}))
-    with pytest.raises(ValueError, match=r"lane 1: got a sample at 1000000 us after one at 1000000 us"):
-        stage.push(lane_samples({0: Sample(2 * S, 1.0), 1: Sample(S, 2.0)}))
-
-
-def test_a_type_learnt_later_changes_how_a_lane_is_judged():
-    stage = ExceptionFilter(lane_settings([Settings()]))
-    stage.push(lane_samples({0: Sample(0, 1.0)}))
-    stage.set_settings(lane_settings([Settings(step=True)]))
-    _, repeated = stage.push(lane_samples({0: Sample(S, 1.0)}))
-    _, changed = stage.push(lane_samples({0: Sample(2 * S, 2.0)}))
-    assert (len(repeated), len(changed)) == (0, 1)
-
-
-def test_settings_of_another_number_of_lanes_are_refused():
-    stage = ExceptionFilter(lane_settings([Settings()]))
-    with pytest.raises(ValueError, match="settings of 1 lanes: got settings of 2"):
-        stage.set_settings(lane_settings([Settings(), Settings()]))
+def test_what_comes_too_soon_is_told_from_what_says_nothing_new():
+    got = marks(scans(0.0, 0.1, 9.0, 9.0, 9.0), exc_dev=0.5, exc_min_us=4 * S)
+    assert got == [REPORTED, SUPPRESSED, TOO_SOON, REPORTED, REPORTED]
 
 
 def test_no_samples_give_no_reports():
-    previous, current = ExceptionFilter(lane_settings([Settings(exc_dev=1.0)])).push(LaneSamples.empty())
-    assert (len(previous), len(current)) == (0, 0)
-    assert report_all([], [Settings()]).lanes == [[]]
+    assert marks_of([[], []], [Settings(exc_dev=1.0), Settings()]) == [[], []]
+
+
+def test_reports_are_counted_of_what_was_settled():
+    stream = Stream([Settings(exc_dev=1.0, comp_dev=1.0), Settings(comp_dev=1.0)])
+    for lane in (0, 1):
+        for sample in scans(5.0, 5.5, 5.0, 8.0):
+            stream.push(lane_samples({lane: sample}))
+    assert stream.compression.reported == 0
+    stream.settle()
+    assert stream.compression.reported == 3 + 4

@@ -1,0 +1,152 @@
+"""The lanes of a scan group that are compressed together, and when they are settled.
+
+Lanes with a door wait for a block of scans, because a block costs little more than a single scan; what they hold
+meanwhile goes to the store with each commit.  Lanes without one are settled with every scan: they hold back repeats of
+states and of Bad samples only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+
+from historian.compression.lanes import LaneSamples, LaneSettings
+from historian.compression.open_door import open_door
+from historian.compression.stream import Compression
+from historian.model.commit import HeldSamples, OpenDoor
+from historian.model.samples import IndexArray, Int32Array, Samples, concatenate
+
+MOST_LANES: Final = 4096
+"""Lanes of one part.  A block of so many is settled in some 10 ms, during which no scan begins; parts of one group take
+turns."""
+
+MOST_SCANS: Final = 64
+BLOCK_SAMPLES: Final = 32_768
+"""A block is so many scans, or fewer when those have so many samples.  Twice as many scans gain a tenth at 200 lanes
+and nothing from 1,000 lanes on."""
+
+LEAST_SCANS: Final = 8
+
+LONGEST_BLOCK_US: Final = 60_000_000
+"""After this time a block is settled whatever its size, so that slow scans are not held for hours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lanes:
+    """Some lanes of a group.
+
+    ``lanes`` intp[m] of the group, increasing; ``place`` intp[n]: where each lane of the group is among them, or -1.
+    """
+
+    lanes: IndexArray
+    place: IndexArray
+
+    @classmethod
+    def of(cls, lanes: IndexArray, count: int) -> Lanes:
+        """``lanes`` out of ``count``."""
+        place = np.full(count, -1, np.intp)
+        place[lanes] = np.arange(len(lanes))
+        return cls(lanes, place)
+
+    def pick(self, samples: LaneSamples) -> LaneSamples:
+        """Those of ``samples`` that are of these lanes, by their place among them."""
+        if len(self.lanes) == len(self.place):
+            return samples
+        if len(samples) == len(self.place):
+            return replace(samples.take(self.lanes), lane=np.arange(len(self.lanes)))
+        place = self.place[samples.lane]
+        rows = np.flatnonzero(place >= 0)
+        return replace(samples.take(rows), lane=place[rows])
+
+
+def split(settings: LaneSettings, tag_ids: Int32Array) -> list[Part]:
+    """The parts of a group: lanes without deviations, states, and those with a door, a limited number each."""
+    plain = ~settings.step & ~settings.has_door
+    parts = [Part(np.flatnonzero(lanes), settings, tag_ids) for lanes in (plain, settings.step) if lanes.any()]
+    doors = np.flatnonzero(settings.has_door)
+    pieces = np.array_split(doors, -(-len(doors) // MOST_LANES)) if len(doors) else []
+    # The first blocks differ in length, so that later on each is settled at a time of its own.
+    return parts + [
+        Part(lanes, settings, tag_ids, first_share=(place + 1) / len(pieces)) for place, lanes in enumerate(pieces)
+    ]
+
+
+class Part:
+    """Compression of some lanes of a group.  ``first_share``: the first block has this part of the scans of others."""
+
+    def __init__(
+        self, lanes: IndexArray, settings: LaneSettings, tag_ids: Int32Array, *, first_share: float = 1.0
+    ) -> None:
+        self._lanes = Lanes.of(lanes, len(settings))
+        self._tag_ids = tag_ids[lanes]
+        self._compression = Compression(settings.take(lanes))
+        self.has_door = bool(settings.has_door[lanes].all())
+        self._block = _block_of(len(lanes)) if self.has_door else 1
+        self._due = max(round(first_share * self._block * len(lanes)), 1)
+        self._waiting = 0
+        self._since_us = 0
+        self._told = 0
+        self._is_told = False
+
+    @property
+    def reported(self) -> int:
+        """Samples that exception reporting let pass, of those that were settled."""
+        return self._compression.reported
+
+    def accept(self, samples: LaneSamples, arrival_us: int) -> Samples:
+        """Take one scan of the group; what is final."""
+        mine = self._lanes.pick(samples)
+        if not len(mine):
+            return Samples.empty()
+        if not self._waiting:
+            self._since_us = arrival_us
+        self._compression.push(mine)
+        self._waiting += len(mine)
+        is_due = self._waiting >= self._due or arrival_us - self._since_us >= LONGEST_BLOCK_US
+        return self._settle() if is_due or not self.has_door else Samples.empty()
+
+    def _settle(self) -> Samples:
+        self._waiting = 0
+        self._due = self._block * len(self._tag_ids)
+        self._told, self._is_told = 0, False
+        return self._compression.settle().to_samples(self._tag_ids)
+
+    def drain(self) -> Samples:
+        """Everything that is to be stored when no more scans follow."""
+        self._waiting = 0
+        self._told, self._is_told = 0, False
+        return self._compression.drain().to_samples(self._tag_ids)
+
+    def held(self) -> Samples:
+        """What is neither stored nor left out yet."""
+        return self._compression.held().to_samples(self._tag_ids)
+
+    def take_held(self) -> HeldSamples | None:
+        """What a door holds more than when this was last called; None when nothing is new."""
+        news = self._compression.waiting[self._told :]
+        if self._is_told and not news:
+            return None
+        known = self._compression.known
+        if not news and not len(known.series):
+            return gone()
+        settled = None if self._is_told else open_door(known, self._compression.settings, self._tag_ids)
+        self._told, self._is_told = len(self._compression.waiting), True
+        return HeldSamples(concatenate([scan.to_samples(self._tag_ids) for scan in news]), settled)
+
+
+def _block_of(lanes: int) -> int:
+    return min(max(BLOCK_SAMPLES // lanes, LEAST_SCANS), MOST_SCANS)
+
+
+def gone() -> HeldSamples:
+    """Of a door that there is no more."""
+    return HeldSamples(Samples.empty(), OpenDoor.gone())
+
+
+def by_number(parts: Sequence[Part], first: int) -> dict[int, Part]:
+    """The parts with a door, numbered from ``first``."""
+    doors = (part for part in parts if part.has_door)
+    return dict(enumerate(doors, first))

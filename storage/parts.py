@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 import pyarrow as pa
 
-from historian.model.samples import BoolArray, IndexArray, Int64Array, Samples
+from historian.model.samples import IndexArray, Int32Array, Int64Array, Samples
 from storage.arrays import column, numpy_of, present
 from storage.pieces import Piece, Rows
 
@@ -25,8 +25,8 @@ class Part(NamedTuple):
     rows: Rows
 
 
-def assemble(parts: Sequence[Part]) -> Samples:
-    """All rows of ``parts`` by tag and time.
+def assemble(parts: Sequence[Part], tag_id: Int32Array) -> Samples:
+    """All rows of ``parts`` by tag, in the order of ``tag_id`` (each once), and time.
 
     The parts are put in order, not their rows, which costs a sort of each sample; only the rows of a tag whose parts
     reach into one another, as with late data, are sorted.
@@ -34,12 +34,19 @@ def assemble(parts: Sequence[Part]) -> Samples:
     if not parts:
         return Samples.empty()
     times = [part.piece.time_us[part.rows] for part in parts]
-    tags = np.array([part.tag_id for part in parts], np.int32)
+    places = _places(tag_id, np.array([part.tag_id for part in parts], np.int32))
     firsts, lasts = np.array([each[0] for each in times]), np.array([each[-1] for each in times])
-    order = np.lexsort((firsts, tags))
+    order = np.lexsort((firsts, places))
     found = _concatenated([parts[place] for place in order.tolist()], [times[place] for place in order.tolist()])
-    reaching = (np.diff(tags[order]) == 0) & (firsts[order][1:] <= lasts[order][:-1])
-    return _sorted(found, np.unique(tags[order][1:][reaching])) if reaching.any() else found
+    is_reaching = (np.diff(places[order]) == 0) & (firsts[order][1:] <= lasts[order][:-1])
+    return _sorted(found, tag_id[np.unique(places[order][1:][is_reaching])]) if is_reaching.any() else found
+
+
+def _places(tag_id: Int32Array, tags: Int32Array) -> IndexArray:
+    """intp[n]: where each of ``tags`` stands in ``tag_id``."""
+    order = np.argsort(tag_id)
+    places: IndexArray = order[tag_id[order].searchsorted(tags)]
+    return places
 
 
 def _concatenated(parts: Sequence[Part], times: Sequence[Int64Array]) -> Samples:
@@ -95,19 +102,19 @@ def _whole_numbers(values: pa.ChunkedArray) -> list[int]:
 _DECIMAL = np.dtype([("low", np.uint64), ("high", np.int64)])
 
 
-def _sorted(samples: Samples, tags: IndexArray) -> Samples:
-    """``samples``, which are by tag, with the rows of each of ``tags`` by time.  Loops over those tags."""
+def _sorted(samples: Samples, tags: Int32Array) -> Samples:
+    """``samples``, which are in runs of a tag each, with the rows of each of ``tags`` by time.  Loops over those."""
     order = np.arange(len(samples))
-    for first, end in zip(
-        np.searchsorted(samples.tag_id, tags).tolist(),
-        np.searchsorted(samples.tag_id, tags, side="right").tolist(),
-        strict=True,
-    ):
+    starts = np.append(np.flatnonzero(np.diff(samples.tag_id, prepend=-1)), len(samples))
+    for run in np.flatnonzero(np.isin(samples.tag_id[starts[:-1]], tags)).tolist():
+        first, end = int(starts[run]), int(starts[run + 1])
         order[first:end] = first + np.argsort(samples.time_us[first:end], kind="stable")
     return samples.take(order)
 
 
-def rows_where(first: int, wanted: BoolArray) -> IndexArray:
-    """The rows from ``first`` on that are wanted."""
-    rows: IndexArray = first + np.flatnonzero(wanted)
-    return rows
+def starts_of(samples: Samples, tag_id: Int32Array) -> IndexArray:
+    """intp[k + 1]: where the rows of each of ``tag_id`` begin in what :func:`assemble` made of them, and the end."""
+    firsts = np.flatnonzero(np.diff(samples.tag_id, prepend=-1))
+    counts = np.zeros(len(tag_id), np.intp)
+    counts[_places(tag_id, samples.tag_id[firsts])] = np.diff(firsts, append=len(samples))
+    return np.append(0, np.cumsum(counts))

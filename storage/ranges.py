@@ -31,8 +31,8 @@ ROUGHLY: Final = 4
 class RangeReader:
     """Answers over any snapshot of one store: files never change.  May be used from several threads.
 
-    ``tag_id`` is int32[k], sorted, each once; times are microseconds since 1970 UTC.  What comes back is by tag and
-    time, each visible sample once.  All methods raise CorruptionError, which names the file.
+    ``tag_id`` is int32[k], each once, in any order; times are microseconds since 1970 UTC.  What comes back is by tag,
+    in that order, and time, each visible sample once.  All methods raise CorruptionError, which names the file.
     """
 
     def __init__(self, pieces: Pieces | None = None) -> None:
@@ -42,7 +42,8 @@ class RangeReader:
 
     def between(self, snapshot: StoreSnapshot, tag_id: Int32Array, start_us: int, end_us: int) -> Samples:
         """The samples in [``start_us``, ``end_us``)."""
-        return assemble(self._between(snapshot, self._loose(snapshot, tag_id), tag_id, start_us, end_us))
+        ids = np.sort(tag_id)
+        return assemble(self._between(snapshot, self._loose(snapshot, ids), ids, start_us, end_us), tag_id)
 
     def around(
         self,
@@ -58,27 +59,36 @@ class RangeReader:
         These are, of each tag, the last sample before it and the last two before it that are not Bad; the first one
         after it and the first one after it that is not Bad.  ``uncertain_as_bad`` takes Uncertain ones for Bad.
         """
-        loose, ranges = self._loose(snapshot, tag_id), self._files(snapshot)
+        ids = np.sort(tag_id)
+        loose, ranges = self._loose(snapshot, ids), self._files(snapshot)
         bad_from = UNCERTAIN if uncertain_as_bad else BAD
-        before = Nearest(self._pieces, ranges, loose, tag_id, start_us, before=True, not_bad=2, bad_from=bad_from)
-        after = Nearest(self._pieces, ranges, loose, tag_id, end_us, before=False, not_bad=1, bad_from=bad_from)
-        inside = self._between(snapshot, loose, tag_id, start_us, end_us)
-        return assemble([*before.find(), *inside, *after.find()])
+        before = Nearest(self._pieces, ranges, loose, ids, start_us, before=True, not_bad=2, bad_from=bad_from)
+        after = Nearest(self._pieces, ranges, loose, ids, end_us, before=False, not_bad=1, bad_from=bad_from)
+        inside = self._between(snapshot, loose, ids, start_us, end_us)
+        return assemble([*before.find(), *inside, *after.find()], tag_id)
 
     def at_or_before(self, snapshot: StoreSnapshot, tag_id: Int32Array, time_us: int) -> Samples:
         """The newest sample of each tag at or before an instant; fewer where there is none."""
-        loose, ranges = self._loose(snapshot, tag_id), self._files(snapshot)
-        return assemble(Nearest(self._pieces, ranges, loose, tag_id, time_us + 1, before=True, not_bad=0).find())
+        ids = np.sort(tag_id)
+        loose, ranges = self._loose(snapshot, ids), self._files(snapshot)
+        return assemble(Nearest(self._pieces, ranges, loose, ids, time_us + 1, before=True, not_bad=0).find(), tag_id)
 
     def files(self, snapshot: StoreSnapshot, tag_id: Int32Array, start_us: int, end_us: int) -> tuple[ArchiveFile, ...]:
-        """The files that can have some, from the catalogue alone."""
+        """The files that can have samples of ``tag_id``, sorted here, from the catalogue alone."""
         wanted = overlapping(self._files(snapshot), tag_id, start_us, end_us)
         return snapshot.files if wanted.all() else tuple(snapshot.files[place] for place in np.flatnonzero(wanted))
 
+    def roughly(self, snapshot: StoreSnapshot, tag_id: Int32Array, start_us: int, end_us: int) -> float:
+        """How many samples of ``tag_id``, sorted here, are in files: a guess from the catalogue alone."""
+        return float(share(self._files(snapshot), tag_id, start_us, end_us).sum())
+
     def is_quick(self, snapshot: StoreSnapshot, tag_id: Int32Array, start_us: int, end_us: int, samples: int) -> bool:
-        """True when there are at most about so many samples, and what is unpacked for them can be kept in memory."""
+        """True when there are at most about so many samples, and what is unpacked for them can be kept in memory.
+
+        ``tag_id`` is sorted here.
+        """
         # The catalogue first: it spares looking into the footers of thousands of files, only to find too much in them.
-        if share(self._files(snapshot), tag_id, start_us, end_us).sum() > samples * ROUGHLY:
+        if self.roughly(snapshot, tag_id, start_us, end_us) > samples * ROUGHLY:
             return False
         chosen = self._groups(snapshot, tag_id, start_us, end_us)
         if not self._pieces.fits(sum(int(groups.rows[numbers].sum()) for _, groups, numbers in chosen)):
@@ -132,7 +142,7 @@ class RangeReader:
         return parts
 
     def estimate(self, snapshot: StoreSnapshot, tag_id: Int32Array, start_us: int, end_us: int) -> FloatArray:
-        """float64[k]: about how many samples of each tag are in the range.
+        """float64[k]: about how many samples of each of ``tag_id``, sorted here, are in the range.
 
         From the footers, which say how many samples some tags have together in some time.
         """

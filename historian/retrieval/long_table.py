@@ -15,9 +15,9 @@ import pyarrow as pa
 from historian.model.samples import IndexArray, Int64Array, Samples
 from historian.retrieval.described import TagTexts, described, runs_of
 from historian.retrieval.history import LONG_SCHEMA
-from historian.retrieval.series_of import by_place
 from historian.retrieval.time_range import TimeRange
 from storage.arrays import chosen_texts, column, numpy_of
+from storage.parts import starts_of
 from storage.ranges import RangeReader
 from storage.reader import StoreSnapshot
 
@@ -30,8 +30,8 @@ def read_history(
 ) -> tuple[Samples, IndexArray]:
     """The samples of the tags at ``rows`` in ``span``: by tag, in that order, and time; and the row of each's tag."""
     tag_id = tags.tag_id[rows]
-    starts, samples = by_place(reading.between(snapshot, np.sort(tag_id), span.start_us, span.end_us), tag_id)
-    return samples, np.repeat(rows, np.diff(starts))
+    samples = reading.between(snapshot, tag_id, span.start_us, span.end_us)
+    return samples, np.repeat(rows, np.diff(starts_of(samples, tag_id)))
 
 
 def long_table(samples: Samples, rows: IndexArray, tags: TagTexts, versions_of: VersionsOf, time_zone: str) -> pa.Table:

@@ -10,16 +10,20 @@ from typing import Final
 
 import numpy as np
 
-from historian.model.samples import BoolArray, FloatArray, IndexArray, Int32Array, Int64Array, Samples
+from historian.model.samples import BoolArray, FloatArray, IndexArray, Int32Array, Int64Array
 from historian.retrieval.series import Series
 from historian.retrieval.time_range import TimeRange
 from storage.arrays import numpy_of, present
 from storage.columns import times_us
+from storage.parts import starts_of
 from storage.ranges import RangeReader
 from storage.reader import StoreSnapshot
 
 BLOCK_SAMPLES: Final = 4_000_000
 """Samples that are read at once: some 150 MB while they are put together."""
+
+GAP_SAMPLES: Final = 16_384
+"""Samples of a tag that are read rather than looked for again behind them: a row group."""
 
 _NEVER_US: Final = int(np.iinfo(np.int64).min)
 
@@ -40,9 +44,8 @@ def read_series(
     Raises CorruptionError, which names the file of the archive.
     """
     tag_id = numpy_of(snapshot.tags.column("tag_id"), np.int32)[rows]
-    ids = np.sort(tag_id)
-    samples = reading.around(snapshot, ids, span.start_us, span.end_us, uncertain_as_bad=uncertain_as_bad)
-    starts, samples = by_place(samples, tag_id)
+    samples = reading.around(snapshot, tag_id, span.start_us, span.end_us, uncertain_as_bad=uncertain_as_bad)
+    starts = starts_of(samples, tag_id)
     return Series(
         starts,
         samples.time_us,
@@ -74,6 +77,30 @@ def read_blocks(
         yield mine, read_series(reading, snapshot, mine, span, uncertain_as_bad=uncertain_as_bad)
 
 
+def read_instants(
+    reading: RangeReader, snapshot: StoreSnapshot, rows: IndexArray, instants: Int64Array
+) -> Iterator[tuple[Int64Array, Series]]:
+    """The series that answers at ``instants`` (int64[q], strictly increasing) need, in parts, each with its instants.
+
+    What lies between instants that are far apart is not read: a few batch starts of a year are a few looks into it.
+    """
+    tag_id = np.sort(numpy_of(snapshot.tags.column("tag_id"), np.int32)[rows])
+    low_us, high_us = int(instants[0]), int(instants[-1]) + 1
+    per_us = reading.roughly(snapshot, tag_id, low_us, high_us) / (high_us - low_us)
+    for first, end in _runs(instants, per_us, len(rows) * GAP_SAMPLES):
+        span = TimeRange(int(instants[first]), int(instants[end - 1]) + 1)
+        yield instants[first:end], read_series(reading, snapshot, rows, span)
+
+
+def _runs(instants: Int64Array, per_us: float, gap_samples: int) -> Iterator[tuple[int, int]]:
+    """First and end of runs of instants with no more than so many samples in one gap, nor than a block's in one run."""
+    sums = (instants - instants[0]) * per_us
+    is_far = np.diff(sums, prepend=sums[:1]) > gap_samples
+    is_full = np.diff(sums // BLOCK_SAMPLES, prepend=0.0) > 0
+    firsts = np.union1d(np.flatnonzero(is_far | is_full), [0]).tolist()
+    yield from zip(firsts, [*firsts[1:], len(instants)], strict=True)
+
+
 def _cuts(estimate: FloatArray, limit: int) -> Iterator[tuple[int, int]]:
     """First and end of runs whose sums are at most ``limit``, or of one that is larger by itself."""
     sums = np.cumsum(estimate)
@@ -83,16 +110,6 @@ def _cuts(estimate: FloatArray, limit: int) -> Iterator[tuple[int, int]]:
         end = max(int(sums.searchsorted(before + limit, side="right")), first + 1)
         yield first, end
         first = end
-
-
-def by_place(samples: Samples, tag_id: Int32Array) -> tuple[IndexArray, Samples]:
-    """``samples``, which are by tag, in the order of ``tag_id``; where the rows of each begin, and the end."""
-    firsts, ends = samples.tag_id.searchsorted(tag_id), samples.tag_id.searchsorted(tag_id, side="right")
-    starts = np.append(0, np.cumsum(ends - firsts))
-    if (np.diff(tag_id) > 0).all():
-        return starts, samples
-    order = np.arange(len(samples)) + np.repeat(firsts - starts[:-1], ends - firsts)
-    return starts, samples.take(order)
 
 
 def _stepped(snapshot: StoreSnapshot, rows: IndexArray) -> BoolArray:

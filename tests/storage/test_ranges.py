@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -79,7 +79,12 @@ def as_rows(samples: Samples) -> list[tuple[Key, tuple[Value, int]]]:
 
 
 def expected_between(model: Model, tags: list[int], start: int, end: int) -> list[tuple[Key, tuple[Value, int]]]:
-    return [(key, model[key]) for key in sorted(model) if key[0] in tags and start <= key[1] < end]
+    return in_order((key for key in model if key[0] in tags and start <= key[1] < end), model, tags)
+
+
+def in_order(keys: Iterable[Key], model: Model, tags: list[int]) -> list[tuple[Key, tuple[Value, int]]]:
+    """By tag as asked for, and time."""
+    return [(key, model[key]) for key in sorted(keys, key=lambda key: (tags.index(key[0]), key[1]))]
 
 
 def expected_around(
@@ -92,7 +97,7 @@ def expected_around(
         before, after = [key for key in mine if key[1] < start], [key for key in mine if key[1] >= end]
         keys |= {*before[-1:], *[key for key in before if model[key][1] < bad_from][-2:]}
         keys |= {*after[:1], *[key for key in after if model[key][1] < bad_from][:1]}
-    return [(key, model[key]) for key in sorted(keys)]
+    return in_order(keys, model, tags)
 
 
 actions = st.lists(
@@ -152,7 +157,7 @@ def test_it_is_what_a_dict_of_all_samples_says(tmp_path_factory, actions, small,
     folder = tmp_path_factory.mktemp("ranges") / "store"
     model: Model = {}
     reading = RangeReader(Pieces(kept_bytes=1 if small else 1 << 20))
-    tags = [1, 2, 4, 5, 6, 7]
+    tags = [6, 1, 2, 7, 5, 4]
     tag_id = np.array(tags, np.int32)
     start_us, end_us = T0_US + start * HOUR, T0_US + (start + hours) * HOUR
     with Store.open(folder, create=True) as store:

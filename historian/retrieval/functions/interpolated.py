@@ -90,9 +90,22 @@ def _at(reading: Reading, tags: object, mode: object, asked: Sequence[Int64Array
         return [AT_COLUMNS.empty_table()] * len(asked)
     if len(instants) == 1 and way == "at_or_before":
         return [_newest(reading, rows, int(instants[0]))] * len(asked)
-    series = reading.series(rows, int(instants[0]), int(instants[-1]) + 1)
+    parts, sizes = [], []
+    for mine, series in reading.instants(rows, instants):
+        parts.append(_values_at(reading, rows, series, mine, way))
+        sizes.append(len(mine))
+    table = pa.concat_tables(parts)
+    if len(parts) == len(asked) == 1 and np.array_equal(asked[0], instants):
+        return [table]
+    return [table.take(_places(len(rows), sizes, instants.searchsorted(wanted))) for wanted in asked]
+
+
+def _values_at(
+    reading: Reading, rows: IndexArray, series: Series, instants: Int64Array, mode: at_instants.Mode
+) -> pa.Table:
+    """By tag and instant; columns as AT_COLUMNS."""
     place, at_us = every_tag(series, instants)
-    found = at_instants.value_at(series, place, at_us, way)
+    found = at_instants.value_at(series, place, at_us, mode)
     missing: BoolArray = (found.row < 0) & (found.status == BAD_NO_DATA)
     columns = {
         "tag": reading.names(rows[found.tag]),
@@ -101,10 +114,7 @@ def _at(reading: Reading, tags: object, mode: object, asked: Sequence[Int64Array
         **reading.values(series, rows, found),
         "interpolated": _is_interpolated(found),
     }
-    table = pa.table(columns).select(AT_COLUMNS.names)
-    if len(asked) == 1 and np.array_equal(asked[0], instants):
-        return [table]
-    return [table.take(_places(len(rows), instants, wanted)) for wanted in asked]
+    return pa.table(columns).select(AT_COLUMNS.names)
 
 
 def _newest(reading: Reading, rows: IndexArray, at_us: int) -> pa.Table:
@@ -124,7 +134,10 @@ def _newest(reading: Reading, rows: IndexArray, at_us: int) -> pa.Table:
     return pa.table(columns).select(AT_COLUMNS.names)
 
 
-def _places(tags: int, instants: Int64Array, wanted: Int64Array) -> pa.Array:
-    """Where the rows of ``wanted`` instants stand among those of all ``instants``, tag by tag."""
-    places = np.arange(tags)[:, np.newaxis] * len(instants) + instants.searchsorted(wanted)
-    return column(places.ravel().astype(np.int64), pa.int64())
+def _places(tags: int, sizes: Sequence[int], wanted: IndexArray) -> pa.Array:
+    """Where the rows of instants stand, tag by tag; all are in parts of ``sizes`` instants, in each of them by tag."""
+    size = np.repeat(sizes, sizes)
+    start = np.repeat(np.cumsum(sizes) - sizes, sizes)
+    place = start * tags + np.arange(len(size)) - start
+    rows = place[wanted] + np.arange(tags)[:, np.newaxis] * size[wanted]
+    return column(rows.ravel().astype(np.int64), pa.int64())

@@ -22,7 +22,7 @@ from historian.retrieval.questions.bounding import ValuesAt
 from historian.retrieval.questions.calendar_steps import intervals_by
 from historian.retrieval.questions.step_text import Step, parse_step
 from historian.retrieval.series import Series
-from historian.retrieval.series_of import read_blocks, read_series
+from historian.retrieval.series_of import read_blocks, read_instants, read_series
 from historian.retrieval.time_range import TimeRange, find_zone
 from storage.arrays import column
 from storage.ranges import RangeReader
@@ -73,6 +73,10 @@ class Reading:
         """The same in blocks that fit into memory, with the rows of the tags of each."""
         span = TimeRange(low_us, max(high_us, low_us + 1))
         return read_blocks(self.ranges, self.snapshot, rows, span)
+
+    def instants(self, rows: IndexArray, instants: Int64Array) -> Iterator[tuple[Int64Array, Series]]:
+        """What answers at instants (increasing) need, in parts, with the instants of each."""
+        return read_instants(self.ranges, self.snapshot, rows, instants)
 
     def samples_about(self, rows: IndexArray, low_us: int, high_us: int) -> FloatArray:
         """float64[k]: about how many samples each tag has in [low, high)."""

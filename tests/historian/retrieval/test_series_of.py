@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import numpy as np
 import pytest
 
+import historian
+from historian.retrieval import series_of
 from historian.retrieval.described import TagTexts, select_rows
+from historian.retrieval.questions.value_at import MODES
 from historian.retrieval.series import Series
-from historian.retrieval.series_of import read_blocks, read_series
+from historian.retrieval.series_of import read_blocks, read_instants, read_series
 from historian.retrieval.time_range import TimeRange
 from storage.ranges import RangeReader
 from storage.reader import StoreReader
 from support.sample_store import BAD, GOOD, SECOND, T0_US, UNCERTAIN, make_store, plant_rows
+
+START = datetime(2026, 11, 22, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -58,6 +65,27 @@ def test_states_and_texts_are_stepped_and_kept_exactly(reader):
     assert series.status[int(series.starts[0]) + 2] == UNCERTAIN
     assert series.exact[int(series.starts[2]) + 2] == 2**53 + 11
     assert series.text[int(series.starts[3]) + 2] == "B-0"
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("samples", [1, 40])
+def test_values_at_instants_far_apart_are_those_of_one_reading(store_path, monkeypatch, mode, samples):
+    make_store(store_path, plant_rows(), archived_before_s=40)
+    times = [START + timedelta(seconds=second) for second in (59.5, -1, 3, 3.5, 19, 25, 25, 31.2, 47, 90)]
+    tags = ["XV*", "BATCH.ID", "FIC*"]
+    with historian.open(store_path) as h:
+        whole = h.value_at(tags, times, mode)
+        monkeypatch.setattr(series_of, "BLOCK_SAMPLES", samples)
+        monkeypatch.setattr(series_of, "GAP_SAMPLES", samples)
+        assert h.value_at(tags, times, mode).to_pylist() == whole.to_pylist()
+
+
+def test_instants_far_apart_are_read_apart(reader, monkeypatch):
+    monkeypatch.setattr(series_of, "GAP_SAMPLES", 3)
+    instants = T0_US + np.array([0, 1, 2, 30, 31, 59]) * SECOND
+    parts = list(read_instants(RangeReader(), reader.snapshot(), np.arange(5), instants))
+    assert [len(mine) for mine, _ in parts] == [3, 2, 1]
+    assert [len(series.time_us) for _, series in parts] == [4 * 5, 4 * 5 + 6, 3 * 5]
 
 
 def test_a_tag_without_samples_has_no_rows(store_path):

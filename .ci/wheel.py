@@ -1,7 +1,7 @@
 """Build the wheel, install it in an environment of its own and use it there as a plant engineer would.
 
-``python3 run.py wheel`` calls this.  ``--python PROGRAM`` installs for another Python; ``--tests PATH...`` also runs
-tests against what was installed, which is not the source beside them.
+``python3 run.py wheel`` calls this.  ``--python PROGRAM`` installs for another Python; ``--with PACKAGE...`` asks for
+other versions of packages; ``--tests PATH...`` also runs tests against what was installed, not the source beside them.
 """
 
 import argparse
@@ -32,7 +32,7 @@ def main() -> int:
         folder = Path(name)
         try:
             wheel = build(folder / "dist")
-            bin_folder = install(wheel, folder / "venv", options.python, with_tests=bool(options.tests))
+            bin_folder = install(wheel, folder / "venv", options.python, others(options))
             try_commands(bin_folder, folder / "plant")
             if options.tests:
                 run_tests(bin_folder, options.tests)
@@ -46,8 +46,15 @@ def arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description="Build the wheel, install it elsewhere and try it there.")
     parser.add_argument("--python", default=sys.executable, help="Python to install it for (default: this one)")
+    parser.add_argument("--with", dest="others", nargs="+", default=[], metavar="PACKAGE", help="versions to use")
     parser.add_argument("--tests", nargs="+", default=[], metavar="PATH", help="tests to run against what is installed")
     return parser.parse_args()
+
+
+def others(options: argparse.Namespace) -> list[str]:
+    """What is installed beside the wheel."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    return [*(project["dependency-groups"]["test"] if options.tests else []), *options.others]
 
 
 def build(folder: Path) -> Path:
@@ -58,15 +65,13 @@ def build(folder: Path) -> Path:
     return wheel
 
 
-def install(wheel: Path, venv: Path, python: str, *, with_tests: bool) -> Path:
-    """Install the wheel in a new environment; returns the folder of its programs."""
+def install(wheel: Path, venv: Path, python: str, packages: list[str]) -> Path:
+    """Install the wheel and ``packages`` in a new environment; returns the folder of its programs."""
     start = time.monotonic()
     quietly([python, "-m", "venv", str(venv)])
     bin_folder = venv / ("Scripts" if os.name == "nt" else "bin")
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    extra = project["dependency-groups"]["test"] if with_tests else []
     pip = [str(bin_folder / "python"), "-m", "pip", "install", "--no-input", "--disable-pip-version-check"]
-    quietly([*pip, str(wheel), *extra])
+    quietly([*pip, str(wheel), *packages])
     say(f"installed for {python} in {time.monotonic() - start:.0f} s")
     return bin_folder
 

@@ -252,7 +252,7 @@ def test_only_while_another_tag_is_so(opened):
 
 def test_a_batch_is_a_row(opened):
     sql = """
-        with batches as (select 'B' || i as name, timestamptz '2026-11-22 00:00+00' + i * interval 20 second as begin
+        with batches as (select 'B' || i as name, timestamptz '2026-11-22 00:00:00+00' + i * interval 20 second as begin
                          from range(3) t(i))
         select label, value from aggregate('FIC101.PV', aggregates := 'Maximum',
             during := (select list({'start': begin, 'end': begin + interval 10 second, 'name': name}) from batches))"""

@@ -31,13 +31,15 @@ def show_bound(folder: Path, format_: str) -> None:
 
 def as_text(report: BoundReport) -> str:
     """The report for people, the worst first."""
-    ends = [format_time(time_us) for time_us in (report.first_us, report.last_us) if time_us is not None]
+    ends = [_to_millisecond(time_us) for time_us in (report.first_us, report.last_us) if time_us is not None]
     head = f"{report.samples:,} raw samples of {len(report.findings):,} tags, {' to '.join(ends)}"
     if report.left_out:
         head += f"; {report.left_out:,} of them make no promise (Bad, changed by somebody, or exc_min or comp_min set)"
-    names = ("", "tag", "compared", "largest error", "promise", "of it", "scanned", "line", "at")
+    names: tuple[str, ...] = ("", "tag", "compared", "largest error", "promise", "of it", "scanned", "line", "at")
     right = ("compared", "largest error", "promise", "of it", "scanned", "line")
     rows = [_cells(finding) for finding in report.findings]
+    if not report.broken:
+        names, rows = names[1:], [row[1:] for row in rows]
     missing = [
         f"{each.tag}: {each.missing:,} raw samples have no stored ones beside them"
         for each in report.findings
@@ -57,8 +59,12 @@ def _cells(finding: Finding) -> list[str]:
         f"{finding.share:.1%}",
         f"{finding.raw:.7g}",
         f"{finding.line:.7g}",
-        format_time(finding.at_us),
+        _to_millisecond(finding.at_us),
     ]
+
+
+def _to_millisecond(time_us: int) -> str:
+    return format_time(time_us // 1000 * 1000)
 
 
 def as_json(report: BoundReport) -> str:

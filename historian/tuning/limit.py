@@ -89,17 +89,27 @@ def know(tag: Tag, series: RawSeries, step: float) -> Knowledge:
     return Knowledge(noise, step, series.observed_span, is_configured=False)
 
 
-def limit(known: Knowledge, wish: Wish) -> Limit:
-    """As a person asked for; else what is noise, and not more than a part of the span."""
+def limit(known: Knowledge, wish: Wish, configured: float = 0.0) -> Limit:
+    """As a person asked for; else what is noise, and not more than a part of the span.
+
+    Where noise cannot be told from the process, the error that is ``configured`` (0.0: none) is not enlarged: it may be
+    there for a reason.
+    """
     seen = "" if known.is_configured else "without low and high, the span is what was seen"
     if wish.max_error is not None:
         return Limit(wish.max_error * known.span, seen) if wish.is_share else Limit(wish.max_error)
     if wish.target_ratio is not None:
         return Limit(WIDEST * known.span, seen)
     if not known.noise.is_floor:
-        return Limit(NO_FLOOR * known.span, f"noise cannot be told from the process: {NO_FLOOR:.1%} of the span")
+        return _without_noise(NO_FLOOR * known.span, configured)
     of_noise, of_span = Limit(TIMES_NOISE * known.noise.sigma), _of_span(known)
     return of_noise if of_noise.deviation <= of_span.deviation else of_span
+
+
+def _without_noise(of_span: float, configured: float) -> Limit:
+    if 0 < configured < of_span:
+        return Limit(configured, "noise cannot be told from the process: not more than now")
+    return Limit(of_span, f"noise cannot be told from the process: {NO_FLOOR:.1%} of the span")
 
 
 def _of_span(known: Knowledge) -> Limit:

@@ -60,7 +60,7 @@ def tune(tag: Tag, series: RawSeries, wish: Wish) -> Tuning:
     if len(series.different) == 1:
         allowed = Limit(0.0, "never moved: only repeats of the same value are left out")
     else:
-        allowed = limit(known, wish)
+        allowed = limit(known, wish, Settings.of(tag).bound)
     tried = [_settings(tag, deviation) for deviation in allowed.ladder(wish, step)]
     everything, present, *outcomes = try_settings(series, tag, [_LOSSLESS, Settings.of(tag), *tried])
     chosen, missed = _choose(outcomes, allowed, wish)

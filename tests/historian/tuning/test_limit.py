@@ -61,6 +61,13 @@ def test_largest_allowed(what, wish, deviation):
     assert limit(what, wish).deviation == pytest.approx(deviation)
 
 
+@pytest.mark.parametrize(("configured", "deviation"), [(0.0, 5), (2.0, 2), (20.0, 5)])
+def test_without_a_floor_the_error_of_now_is_not_enlarged(configured, deviation):
+    assert limit(known(is_floor=False), Wish(), configured).deviation == deviation
+    assert limit(known(), Wish(), configured).deviation == 3
+    assert limit(known(is_floor=False), Wish(7.0), configured).deviation == 7
+
+
 def test_says_when_a_person_would_ask():
     assert limit(known(), Wish()).note == ""
     assert "span" in limit(known(10), Wish()).note

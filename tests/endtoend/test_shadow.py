@@ -1,0 +1,68 @@
+"""Proof in service: what a plant sent, kept raw beside what was stored of it, and held against the promise."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from collectors.simulator.plant import Plant
+from endtoend.commandline import Collecting, eventually, historian, rows, status
+from historian.config.load import load_configuration
+from historian.config.settings import ShadowSettings
+from historian.pipeline.shadow import shadowed
+from storage.reader import StoreReader
+
+pytestmark = [
+    pytest.mark.timeout(120),
+    pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals"),
+]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """The folder of a run of some seconds with every tag shadowed that leaves anything out."""
+    folder = tmp_path_factory.mktemp("shadow")
+    with Plant() as plant:
+        settings = plant.write_configuration(folder)
+        text = settings.read_text(encoding="utf-8").replace('rate = "200ms"', 'rate = "20ms"')
+        settings.write_text(text + '\n[shadow]\nshare = "100%"\n', encoding="utf-8")
+        with Collecting(folder) as collecting:
+            collecting.wait_until_connected()
+            eventually(lambda: raw_samples(folder) > 3000, "some thousand raw samples are kept")
+            during = historian("verify", "--bound", "--format", "json", folder=folder)
+            assert json.loads(during.stdout)["kept"], during.stdout
+    return folder
+
+
+def raw_samples(folder: Path) -> int:
+    with StoreReader.open(folder / "store") as reader:
+        return reader.statistics().shadow_rows
+
+
+def test_every_promise_was_kept(folder):
+    done = historian("verify", "--bound", "--format", "json", folder=folder)
+    assert done.returncode == 0, done.stdout
+    found = json.loads(done.stdout)
+    assert found["samples"] == raw_samples(folder)
+    assert found["left_out"] < found["samples"] / 2
+    tags = {row["tag"] for row in found["tags"]}
+    wanted = shadowed(load_configuration(folder / "historian.toml").tags, ShadowSettings(share=1.0))
+    assert {"FIC101.PV", "TIC205.PV", "LIC102.PV"} <= tags <= wanted
+    assert all(row["largest_error"] > 0 for row in found["tags"] if row["tag"] == "FIC101.PV")
+
+
+def test_much_was_left_out_and_queries_see_what_is_stored(folder):
+    (stored,) = rows("select count(*) as n from samples where tag = 'FIC101.PV'", folder)
+    with StoreReader.open(folder / "store") as reader:
+        (tag_id,) = [row["tag_id"] for row in reader.tags().to_pylist() if row["tag"] == "FIC101.PV"]
+        raw = sum(int((reader.shadow_samples(row).tag_id == tag_id).sum()) for row in reader.shadow_rows())
+    assert 0 < stored["n"] < raw / 2
+
+
+def test_the_store_is_clean_and_status_tells_of_the_shadow(folder):
+    done = historian("verify", folder=folder)
+    assert done.returncode == 0, done.stdout
+    assert status(folder)["store"]["shadow_rows"] == raw_samples(folder)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -19,6 +20,7 @@ from support.sample_store import SECOND, T0_US
 
 TAGS = [Tag(f"TAG{number:03}.PV", "plant", "hr:0", "fast", ValueType.FLOAT64) for number in range(200)]
 HOURS = 2
+START = datetime.fromtimestamp(T0_US / 1e6, UTC)
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +86,35 @@ def test_question(benchmark, figure, opened, folder, name):
     benchmark(opened.sql, ours)
     if benchmark.stats is not None:
         figure(name, benchmark.stats.stats.min * 1000, "ms", peer=peer_s(folder, by_hand) * 1000, better="less")
+
+
+def test_history_of_an_hour(benchmark, figure, opened, folder):
+    hour = ("TAG100.PV", START, START + timedelta(hours=1))
+    assert len(benchmark(opened.history, *hour)) == 3600
+    if benchmark.stats is not None:
+        by_hand = peer_s(folder, QUESTIONS["one tag, one hour"][1]) * 1000
+        figure("history() of one tag, one hour", benchmark.stats.stats.min * 1000, "ms", peer=by_hand, better="less")
+
+
+def test_values_at_a_thousand_instants(benchmark, figure, opened):
+    instants = [START + timedelta(seconds=7 * each) for each in range(1000)]
+    assert len(benchmark(opened.value_at, "*", instants)) == 200_000
+    if benchmark.stats is not None:
+        cost = benchmark.stats.stats.min * 1000
+        figure("value_at of 200 tags at 1,000 instants", cost, "ms", target=50, better="less")
+
+
+def test_the_first_values_at_an_instant(benchmark, figure, folder):
+    """All row groups of 200 tags for an hour are unpacked for it."""
+
+    def ask() -> None:
+        with historian.open(folder) as fresh:
+            assert len(fresh.value_at("*", START + timedelta(minutes=30))) == 200
+
+    benchmark(ask)
+    if benchmark.stats is not None:
+        cost = benchmark.stats.stats.min * 1000
+        figure("open, value_at of 200 tags for the first time", cost, "ms", target=100, better="less")
 
 
 def test_fresh_snapshot_of_600_batches(benchmark, figure, folder):

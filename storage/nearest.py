@@ -118,6 +118,8 @@ class Nearest:
         if not self._not_bad and not (is_file and tag in self._loose.hidden):
             self._take_nearest(tag, piece, high - 1 if self._before else low)
             return
+        if not (is_file and tag in self._loose.hidden) and self._take_good(tag, piece, low, high):
+            return
         size = max(self._not_bad, 1)
         while True:
             first, end = (max(low, high - size), high) if self._before else (low, min(high, low + size))
@@ -134,6 +136,17 @@ class Nearest:
             self._nearest[place] = distance
             self._found[place] = [Part(tag, piece, slice(row, row + 1))]
 
+    def _take_good(self, tag: int, piece: Piece, low: int, high: int) -> bool:
+        """The short way where the next rows are not Bad; False where one is."""
+        first, end = (high - self._not_bad, high) if self._before else (low, low + self._not_bad)
+        if first < low or end > high or not (piece.status[first:end] < self._bad_from).all():
+            return False
+        place = int(self._tag_id.searchsorted(tag))
+        distance = np.abs(piece.time_us[first:end] - self._at_us)
+        self._note(place, distance[::-1] if self._before else distance)
+        self._found.setdefault(place, []).append(Part(tag, piece, slice(first, end)))
+        return True
+
     def _keep(self, tag: int, piece: Piece, rows: Rows, *, is_all: bool) -> bool:
         """Note the wanted ones of ``rows``; False when there may be more of them farther away."""
         times, is_good = piece.time_us[rows], piece.status[rows] < self._bad_from
@@ -143,7 +156,9 @@ class Nearest:
             wanted = self._wanted(is_good)
             chosen = rows if len(wanted) == len(times) else _at(rows, wanted)
             place = int(self._tag_id.searchsorted(tag))
-            self._note(place, np.abs(times[wanted] - self._at_us), is_good[wanted])
+            distance = np.abs(times[wanted] - self._at_us)
+            self._nearest[place] = min(self._nearest[place], distance.min())
+            self._note(place, np.sort(distance[is_good[wanted]]))
             self._found.setdefault(place, []).append(Part(tag, piece, chosen))
         return True
 
@@ -156,12 +171,16 @@ class Nearest:
         good = good[-self._not_bad :] if self._before else good[: self._not_bad]
         return good if nearest in good else np.sort(np.append(good, nearest))
 
-    def _note(self, place: int, distance: Int64Array, is_good: BoolArray) -> None:
-        self._nearest[place] = min(self._nearest[place], distance.min())
-        if self._not_bad:
-            known = np.concatenate([self._good[place], distance[is_good]])
-            known.sort()
-            self._good[place] = known[: self._not_bad]
+    def _note(self, place: int, good: Int64Array) -> None:
+        """Samples that are not Bad at these distances, nearest first."""
+        if not len(good):
+            return
+        self._nearest[place] = min(self._nearest[place], good[0])
+        known = self._good[place]
+        if self._not_bad and known[0] == _FAR:
+            known[: len(good)] = good[: self._not_bad]
+        elif self._not_bad:
+            known[:] = np.sort(np.concatenate([known, good]))[: self._not_bad]
 
     def _chosen(self, place: int, parts: Sequence[Part]) -> Iterator[Part]:
         """Of what several files and the buffer had of a tag, those that are among the nearest of all."""

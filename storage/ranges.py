@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from historian.model.samples import FloatArray, IndexArray, Int32Array, Samples
+from historian.model.samples import FloatArray, IndexArray, Int32Array, Int64Array, Samples
 from historian.model.status import BAD, UNCERTAIN
 from storage.arrays import numpy_of
 from storage.catalogue import ArchiveFile
@@ -26,6 +26,9 @@ from storage.reader import StoreSnapshot
 
 ROUGHLY: Final = 4
 """So many times more samples than wanted may seem to be in files whose tags are not all alike."""
+
+THINNED: Final = 5
+"""Only where there are more samples than so many times the instants it is quicker to pick those next to them."""
 
 
 class RangeReader:
@@ -53,11 +56,13 @@ class RangeReader:
         end_us: int,
         *,
         uncertain_as_bad: bool = False,
+        next_to_us: Int64Array | None = None,
     ) -> Samples:
         """The samples in [``start_us``, ``end_us``), and those outside that answers about this range depend on.
 
         These are, of each tag, the last sample before it and the last two before it that are not Bad; the first one
-        after it and the first one after it that is not Bad.  ``uncertain_as_bad`` takes Uncertain ones for Bad.
+        after it and the first one after it that is not Bad.  ``uncertain_as_bad`` takes Uncertain ones for Bad.  With
+        ``next_to_us`` (increasing) most of the samples inside that are not next to one of these instants are left out.
         """
         ids = np.sort(tag_id)
         loose, ranges = self._loose(snapshot, ids), self._files(snapshot)
@@ -65,6 +70,8 @@ class RangeReader:
         before = Nearest(self._pieces, ranges, loose, ids, start_us, before=True, not_bad=2, bad_from=bad_from)
         after = Nearest(self._pieces, ranges, loose, ids, end_us, before=False, not_bad=1, bad_from=bad_from)
         inside = self._between(snapshot, loose, ids, start_us, end_us)
+        if next_to_us is not None:
+            inside = [_next_to(part, next_to_us) for part in inside]
         return assemble([*before.find(), *inside, *after.find()], tag_id)
 
     def at_or_before(self, snapshot: StoreSnapshot, tag_id: Int32Array, time_us: int) -> Samples:
@@ -155,6 +162,18 @@ class RangeReader:
             np.add.at(changes, tag_id.searchsorted(groups.first_tag[numbers]), each)
             np.add.at(changes, tag_id.searchsorted(groups.last_tag[numbers], side="right"), -each)
         return np.cumsum(changes)[:-1] + _count_recent(snapshot, tag_id, start_us, end_us)
+
+
+def _next_to(part: Part, at_us: Int64Array) -> Part:
+    """Of a part's rows the last two at or before each instant and the first after it."""
+    times = part.piece.time_us[part.rows]
+    after = times.searchsorted(at_us, side="right")
+    if isinstance(part.rows, slice) and THINNED * len(after) < len(times):
+        near = np.concatenate([after - 2, after - 1, after])
+        wanted = np.zeros(len(times), np.bool_)
+        wanted[near[(near >= 0) & (near < len(times))]] = True
+        return Part(part.tag_id, part.piece, part.rows.start + np.flatnonzero(wanted))
+    return part
 
 
 def _count_recent(snapshot: StoreSnapshot, tag_id: Int32Array, start_us: int, end_us: int) -> IndexArray:

@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from historian.model.samples import BoolArray, FloatArray, IndexArray, Int32Array, Int64Array
+from historian.model.samples import BoolArray, FloatArray, IndexArray, Int32Array, Int64Array, Samples
 from historian.retrieval.series import Series
 from historian.retrieval.time_range import TimeRange
 from storage.arrays import numpy_of, present
@@ -24,6 +24,8 @@ BLOCK_SAMPLES: Final = 4_000_000
 
 GAP_SAMPLES: Final = 16_384
 """Samples of a tag that are read rather than looked for again behind them: a row group."""
+
+LEFT_OUT: Final = 10
 
 _NEVER_US: Final = int(np.iinfo(np.int64).min)
 
@@ -45,6 +47,11 @@ def read_series(
     """
     tag_id = numpy_of(snapshot.tags.column("tag_id"), np.int32)[rows]
     samples = reading.around(snapshot, tag_id, span.start_us, span.end_us, uncertain_as_bad=uncertain_as_bad)
+    return _series(snapshot, rows, samples)
+
+
+def _series(snapshot: StoreSnapshot, rows: IndexArray, samples: Samples) -> Series:
+    tag_id = numpy_of(snapshot.tags.column("tag_id"), np.int32)[rows]
     starts = starts_of(samples, tag_id)
     return Series(
         starts,
@@ -78,25 +85,30 @@ def read_blocks(
 
 
 def read_instants(
-    reading: RangeReader, snapshot: StoreSnapshot, rows: IndexArray, instants: Int64Array
+    reading: RangeReader, snapshot: StoreSnapshot, rows: IndexArray, instants: Int64Array, *, with_lines: bool
 ) -> Iterator[tuple[Int64Array, Series]]:
     """The series that answers at ``instants`` (int64[q], strictly increasing) need, in parts, each with its instants.
 
     What lies between instants that are far apart is not read: a few batch starts of a year are a few looks into it.
+    Without ``with_lines`` an answer is a sample next to its instant, and most others are left out.
     """
-    tag_id = np.sort(numpy_of(snapshot.tags.column("tag_id"), np.int32)[rows])
+    tag_id = numpy_of(snapshot.tags.column("tag_id"), np.int32)[rows]
     low_us, high_us = int(instants[0]), int(instants[-1]) + 1
-    per_us = reading.roughly(snapshot, tag_id, low_us, high_us) / (high_us - low_us)
-    for first, end in _runs(instants, per_us, len(rows) * GAP_SAMPLES):
-        span = TimeRange(int(instants[first]), int(instants[end - 1]) + 1)
-        yield instants[first:end], read_series(reading, snapshot, rows, span)
+    per_us = reading.roughly(snapshot, np.sort(tag_id), low_us, high_us) / (high_us - low_us)
+    # What is left out takes no memory.
+    block = BLOCK_SAMPLES if with_lines else BLOCK_SAMPLES * LEFT_OUT
+    for first, end in _runs(instants, per_us, (len(rows) * GAP_SAMPLES, block)):
+        mine = instants[first:end]
+        thin = None if with_lines else mine
+        samples = reading.around(snapshot, tag_id, int(mine[0]), int(mine[-1]) + 1, next_to_us=thin)
+        yield mine, _series(snapshot, rows, samples)
 
 
-def _runs(instants: Int64Array, per_us: float, gap_samples: int) -> Iterator[tuple[int, int]]:
-    """First and end of runs of instants with no more than so many samples in one gap, nor than a block's in one run."""
+def _runs(instants: Int64Array, per_us: float, limits: tuple[int, int]) -> Iterator[tuple[int, int]]:
+    """First and end of runs of instants; ``limits`` are the most samples in one gap and in one run."""
     sums = (instants - instants[0]) * per_us
-    is_far = np.diff(sums, prepend=sums[:1]) > gap_samples
-    is_full = np.diff(sums // BLOCK_SAMPLES, prepend=0.0) > 0
+    is_far = np.diff(sums, prepend=sums[:1]) > limits[0]
+    is_full = np.diff(sums // limits[1], prepend=0.0) > 0
     firsts = np.union1d(np.flatnonzero(is_far | is_full), [0]).tolist()
     yield from zip(firsts, [*firsts[1:], len(instants)], strict=True)
 

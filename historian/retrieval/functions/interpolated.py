@@ -91,7 +91,7 @@ def _at(reading: Reading, tags: object, mode: object, asked: Sequence[Int64Array
     if len(instants) == 1 and way == "at_or_before":
         return [_newest(reading, rows, int(instants[0]))] * len(asked)
     parts, sizes = [], []
-    for mine, series in reading.instants(rows, instants):
+    for mine, series in reading.instants(rows, instants, with_lines=way == "interpolated"):
         parts.append(_values_at(reading, rows, series, mine, way))
         sizes.append(len(mine))
     table = pa.concat_tables(parts)

@@ -74,9 +74,14 @@ class Reading:
         span = TimeRange(low_us, max(high_us, low_us + 1))
         return read_blocks(self.ranges, self.snapshot, rows, span)
 
-    def instants(self, rows: IndexArray, instants: Int64Array) -> Iterator[tuple[Int64Array, Series]]:
-        """What answers at instants (increasing) need, in parts, with the instants of each."""
-        return read_instants(self.ranges, self.snapshot, rows, instants)
+    def instants(
+        self, rows: IndexArray, instants: Int64Array, *, with_lines: bool
+    ) -> Iterator[tuple[Int64Array, Series]]:
+        """What answers at instants (increasing) need, in parts, with the instants of each.
+
+        ``with_lines``: they may lie on lines between samples; else they are samples.
+        """
+        return read_instants(self.ranges, self.snapshot, rows, instants, with_lines=with_lines)
 
     def samples_about(self, rows: IndexArray, low_us: int, high_us: int) -> FloatArray:
         """float64[k]: about how many samples each tag has in [low, high)."""

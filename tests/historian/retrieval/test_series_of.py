@@ -14,6 +14,7 @@ from historian.retrieval.questions.value_at import MODES
 from historian.retrieval.series import Series
 from historian.retrieval.series_of import read_blocks, read_instants, read_series
 from historian.retrieval.time_range import TimeRange
+from storage import ranges
 from storage.ranges import RangeReader
 from storage.reader import StoreReader
 from support.sample_store import BAD, GOOD, SECOND, T0_US, UNCERTAIN, make_store, plant_rows
@@ -74,16 +75,18 @@ def test_values_at_instants_far_apart_are_those_of_one_reading(store_path, monke
     times = [START + timedelta(seconds=second) for second in (59.5, -1, 3, 3.5, 19, 25, 25, 31.2, 47, 90)]
     tags = ["XV*", "BATCH.ID", "FIC*"]
     with historian.open(store_path) as h:
+        monkeypatch.setattr(ranges, "THINNED", 10**9)
         whole = h.value_at(tags, times, mode)
         monkeypatch.setattr(series_of, "BLOCK_SAMPLES", samples)
         monkeypatch.setattr(series_of, "GAP_SAMPLES", samples)
+        monkeypatch.setattr(ranges, "THINNED", 0)
         assert h.value_at(tags, times, mode).to_pylist() == whole.to_pylist()
 
 
 def test_instants_far_apart_are_read_apart(reader, monkeypatch):
     monkeypatch.setattr(series_of, "GAP_SAMPLES", 3)
     instants = T0_US + np.array([0, 1, 2, 30, 31, 59]) * SECOND
-    parts = list(read_instants(RangeReader(), reader.snapshot(), np.arange(5), instants))
+    parts = list(read_instants(RangeReader(), reader.snapshot(), np.arange(5), instants, with_lines=True))
     assert [len(mine) for mine, _ in parts] == [3, 2, 1]
     assert [len(series.time_us) for _, series in parts] == [4 * 5, 4 * 5 + 6, 3 * 5]
 

@@ -16,37 +16,32 @@ class Query:
 
 QUERIES: Final = (
     Query(
-        "Averages over time: each sample counts for the time to the next one",
+        "Averages over time, with how much of the time was good",
         """\
-select tag, count(*) as samples,
-       round(min(value), 2) as lowest, round(max(value), 2) as highest,
-       round(sum((value + later) / 2 * seconds) / sum(seconds), 2) as average
-from (select *, lead(value) over w as later,
-             epoch(lead(time) over w - time) as seconds
-      from samples where tag in ('FIC101.PV', 'LIC102.PV', 'TIC205.PV')
-      window w as (partition by tag order by time))
-where quality = 'Good' and later is not null
+pivot (from aggregate(['FIC101.PV', 'LIC102.PV', 'TIC205.PV'],
+                      '-10m', 'now', null,
+                      ['Minimum2', 'TimeAverage2', 'Maximum2', 'PercentGood']))
+on aggregate in ('Minimum2', 'TimeAverage2', 'Maximum2', 'PercentGood')
+using round(first(value), 2)
 group by tag order by tag""",
     ),
     Query(
-        "The last steps of the batches: how long each took, and how hot the reactor was at its start",
+        "The last steps of the batches: how long each took, and how hot the reactor was then",
         """\
-select steps.time, round(seconds, 1) as seconds, round(hot.value, 1) as degC,
-       steps.value_text as step
-from (select *, epoch(lead(time) over (order by time) - time) as seconds
-      from samples where tag = 'BATCH.STATE') as steps
-asof left join (from samples where tag = 'TIC205.PV') as hot
-     on steps.time >= hot.time
-where steps.quality = 'Good'
-order by steps.time desc limit 10""",
+select step.time, round(seconds, 1) as seconds, from_state_text as step,
+       round(hot.value, 1) as degC
+from state_changes('BATCH.STATE', '-10m', 'now') as step,
+     value_at('TIC205.PV', step.time, mode := 'interpolated') as hot
+where from_status = 'Good'
+order by step.time desc limit 10""",
     ),
     Query(
         "Instruments that failed, how and for how long: nothing is made up meanwhile",
         """\
-select tag, status, min(time) as first, round(sum(seconds), 1) as seconds
-from (select *, epoch(lead(time) over w - time) as seconds
-      from samples window w as (partition by tag order by time))
-where quality <> 'Good' and status <> 'BadShutdown'
+select tag, status, count(*) as times, min(time) as first,
+       round(sum(seconds), 1) as seconds
+from gaps('*', '-10m', 'now')
+where status not in ('BadNoData', 'BadShutdown')
 group by tag, status order by first""",
     ),
 )

@@ -83,8 +83,8 @@ def test_a_demo_shows_values_and_answers_and_cleans_up(demo, temporary):
     assert "values read" in shown
     assert "BATCH.STATE" in shown
     assert "stopped in order" in shown
-    assert "FIC101.PV" in shown.partition("average\n")[2]  # the result of the first query
-    steps = shown.partition("degC  step")[2]
+    assert "FIC101.PV" in shown.partition("PercentGood\n")[2]  # the result of the first query
+    steps = shown.partition("seconds  step")[2]
     assert any(step in steps for step in BATCH_STATE.values())  # which ones, depends on how quickly all has started
     assert "Traceback" not in shown + said
     assert "historian init" in shown

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 BAD = 0x80000000
 
@@ -98,6 +98,9 @@ class Marked:
         return self.sample.time_us
 
 
+Slopes: TypeAlias = list[tuple[float, float, float]]
+
+
 @dataclass(frozen=True)
 class ByHand:
     """The rules with one tag's settings.  ``look_ahead``: samples behind a possible end, None for the plain door."""
@@ -161,14 +164,15 @@ class ByHand:
         return kept
 
     def end_of_line(self, run: list[Marked], anchor: int) -> int:
-        end = anchor + 1
+        end, slopes = anchor + 1, []
         for place in range(anchor + 1, len(run)):
-            may_end = self.may_end(run, anchor, place)
+            may_end = self.may_end(slopes, self.slopes(run, anchor, place)[0])
+            slopes.append(self.slopes(run, anchor, place))
             if self.look_ahead is None and not may_end and place > anchor + 1:
                 return place - 1
             if may_end:
                 end = place
-            is_shut = self.is_shut(run, anchor, place) or place - end >= (self.look_ahead or math.inf)
+            is_shut = self.is_shut(slopes) or place - end >= (self.look_ahead or math.inf)
             if is_shut or self.is_must(run, place) or self.is_due(run[anchor].sample, run[place].sample):
                 return end
         raise AssertionError("the last of a run is a must")
@@ -196,14 +200,13 @@ class ByHand:
         exc_dev = (self.settings.exc_dev or 0.0) if one.mark == SUPPRESSED else 0.0
         return (self.settings.comp_dev or 0.0) + exc_dev
 
-    def may_end(self, run: list[Marked], anchor: int, place: int) -> bool:
-        slope = self.slopes(run, anchor, place)[0]
-        between = [self.slopes(run, anchor, one) for one in range(anchor + 1, place)]
+    @staticmethod
+    def may_end(between: Slopes, slope: float) -> bool:
         return math.isfinite(slope) and all(low <= slope <= high for _, low, high in between)
 
-    def is_shut(self, run: list[Marked], anchor: int, place: int) -> bool:
-        windows = [self.slopes(run, anchor, one) for one in range(anchor + 1, place + 1)]
-        return max(low for _, low, _ in windows) > min(high for _, _, high in windows)
+    @staticmethod
+    def is_shut(slopes: Slopes) -> bool:
+        return max(low for _, low, _ in slopes) > min(high for _, _, high in slopes)
 
 
 def over(distance: float, elapsed: float) -> float:

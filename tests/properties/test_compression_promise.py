@@ -26,7 +26,7 @@ def stored(tag: list[Sample], one: Settings, seed: int = 0) -> list[Sample]:
     return streamed(scans_of([tag]), [one], lambda: random.random() < 0.2)[0]
 
 
-@settings(max_examples=examples(400), deadline=None)
+@settings(max_examples=examples(250), deadline=None)
 @given(numbers, promising_settings, seeds)
 def test_every_value_left_out_is_within_both_deviations_of_the_line(tag, one, seed):
     exc_dev, comp_dev = one.exc_dev or 0.0, one.comp_dev or 0.0

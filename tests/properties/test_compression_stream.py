@@ -26,7 +26,7 @@ def by_hand(plant):
     return [ByHand(one, doors.LOOK_AHEAD if one.look_ahead else None).kept(tag) for tag, one in plant]
 
 
-@settings(max_examples=examples(200), deadline=None)
+@settings(max_examples=examples(120), deadline=None)
 @given(plants, seeds, st.sampled_from([0.05, 0.3, 1.0]))
 def test_the_same_is_stored_whatever_the_blocks(plant, seed, often):
     tags, configured = columns(plant)
@@ -78,7 +78,7 @@ def test_each_sample_is_stored_or_held_or_left_out_at_any_time(plant, seed):
             assert visible[-1:] == tag[:place][-1:]
 
 
-@settings(max_examples=examples(200), deadline=None)
+@settings(max_examples=examples(120), deadline=None)
 @given(plants, seeds)
 def test_what_a_run_that_was_broken_off_held_ends_as_if_it_had_been_stopped(plant, seed):
     tags, configured = columns(plant)

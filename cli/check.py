@@ -11,7 +11,7 @@ import click
 
 from cli.columns import aligned
 from cli.options import config_option
-from cli.scan_plan import HEADER, Notes, forecasts, misfits, rows, shared_notes
+from cli.scan_plan import HEADER, Notes, finding_notes, forecasts, misfits, rows, shared_notes
 from collectors.modbus.forecast import Forecast
 from historian.config.duration import format_duration
 from historian.config.load import load_configuration
@@ -31,12 +31,13 @@ def check(config_path: Path, connect: bool) -> None:
     stored, and nothing is ever written to a device.
     """
     configuration = load_configuration(config_path)
-    found = forecasts(configuration, _source_notes(configuration))
+    known = _source_notes(configuration)
+    found = forecasts(configuration, known)
     for line in [*summary(configuration), *request_lines(found)]:
         click.echo(line)
     if faults := misfits(configuration, found):
         raise ConfigurationError(faults)
-    for note in [*notes(configuration), *shared_notes(configuration)]:
+    for note in [*notes(configuration), *shared_notes(configuration), *finding_notes(known)]:
         click.echo(f"note: {note}", err=True)
     if connect and not _all_answer(configuration):
         sys.exit(1)

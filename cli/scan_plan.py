@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import Final
 
 from collectors.memory import ShortMemory
+from collectors.modbus.device_notes import REFUSED, found_out
 from collectors.modbus.forecast import Forecast, forecast
 from historian.config.duration import format_duration
 from historian.config.settings import Configuration, ModbusSource
@@ -66,6 +67,13 @@ def shared_notes(configuration: Configuration) -> Iterator[str]:
                 f" wait for its timeout, {format_duration(slowest.timeout_us)}, now and then, as long as a scan at"
                 f" {format_duration(min(rates))} takes; a shorter one is better there"
             )
+
+
+def finding_notes(notes: Notes) -> Iterator[str]:
+    """What earlier runs found out about devices, and the plan minds."""
+    for (source, key), note in notes.items():
+        if key == REFUSED and (text := found_out(note)):
+            yield f"{source}: found out in an earlier run, and minded: {text}"
 
 
 def connection(source: ModbusSource) -> str:

@@ -41,7 +41,7 @@ def status(format_: str, store_path: Path | None, config_path: Path) -> None:
     """Show whether collecting goes on, each source, and what the store holds; also while another process collects."""
     with open_store(store_path, config_path) as reader:
         folder, health, statistics = reader.folder, reader.health(), reader.statistics()
-        health = with_trouble(health, reader.trouble())
+        health = with_trouble(with_findings(health, reader.source_notes()), reader.trouble())
     report = make_report(folder, health, statistics, time.time_ns() // 1000, is_gone=_writer_is_gone(folder))
     if format_ == "json":
         click.echo(json.dumps(report, indent=2, ensure_ascii=False))
@@ -50,6 +50,16 @@ def status(format_: str, store_path: Path | None, config_path: Path) -> None:
     from cli.status_screen import show  # noqa: PLC0415 - as above
 
     show(report)
+
+
+def with_findings(health: dict[str, Figures], notes: dict[tuple[str, str], str]) -> dict[str, Figures]:
+    """The figures, those of sources with what was found out about their devices (``found_out``), where anything was."""
+    if not notes:
+        return health
+    from collectors.modbus.device_notes import REFUSED, found_out  # noqa: PLC0415 - mostly there is nothing to tell
+
+    found = {f"{SOURCE}{source}": found_out(note) for (source, key), note in notes.items() if key == REFUSED}
+    return {name: {**row, "found_out": found[name]} if found.get(name) else row for name, row in health.items()}
 
 
 def with_trouble(health: dict[str, Figures], trouble: Figures | None) -> dict[str, Figures]:

@@ -35,7 +35,7 @@ def show(report: Figures) -> None:
     if report["sources"]:
         console.print()
         console.print(_sources(report))
-        for trouble in [*_troubles(report), *_bad_tags(report)]:
+        for trouble in [*_troubles(report), *_findings(report), *_bad_tags(report)]:
             console.print(trouble)
         console.print()
     console.print(_store(report))
@@ -100,6 +100,12 @@ def _troubles(report: Figures) -> list[Text]:
     """The last error of each source that had one."""
     errors = {name: figures.get("last_error") for name, figures in report["sources"].items()}
     return [Text(f"{name}: last error: {error}", "dim") for name, error in errors.items() if error]
+
+
+def _findings(report: Figures) -> list[Text]:
+    """What was found out about the device of each source."""
+    found = {name: figures.get("found_out") for name, figures in report["sources"].items()}
+    return [Text(f"{name}: found out about the device: {text}", "dim") for name, text in found.items() if text]
 
 
 def _bad_tags(report: Figures) -> list[Text]:

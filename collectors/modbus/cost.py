@@ -85,6 +85,11 @@ class CostMeter:
         self._n_us = self._n_us * MEMORY + registers * took_us
 
     @property
+    def wants_contrast(self) -> bool:
+        """Whether all requests had about the same size, so that nobody can tell what a register costs."""
+        return self._requests >= ENOUGH and self._spread() < LEAST_SPREAD
+
+    @property
     def cost(self) -> Cost:
         """What holds now."""
         if self._requests < ENOUGH:
@@ -94,9 +99,14 @@ class CostMeter:
         register_us = min(max(self._slope(mean_n, mean_us), self._least_us), mean_us / max(mean_n, 1.0))
         return Cost(max(mean_us - register_us * mean_n, 1.0), register_us, measured=True)
 
+    def _spread(self) -> float:
+        """The variance of the sizes."""
+        mean_n = self._n / self._weight
+        return self._nn / self._weight - mean_n * mean_n
+
     def _slope(self, mean_n: float, mean_us: float) -> float:
         """Microseconds a register, as far as the sizes tell."""
-        spread = self._nn / self._weight - mean_n * mean_n
+        spread = self._spread()
         if spread < LEAST_SPREAD:
             return mean_us / (self._assumed.widest_gap + mean_n)
         return max((self._n_us / self._weight - mean_n * mean_us) / spread, 0.0)

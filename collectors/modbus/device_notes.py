@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from collectors.memory import SourceMemory
 from collectors.modbus.cost import Cost
-from collectors.modbus.known import Known, from_json, to_json
+from collectors.modbus.known import Known, from_json, news, to_json
 from historian.config.settings import ModbusSource
 from historian.model.clock import US_PER_S
 
@@ -21,6 +21,14 @@ COST: Final = "modbus cost"
 
 BELIEVED_US: Final = 30 * 86_400 * US_PER_S
 """What a device refuses is found out afresh after this time: it may have got another program meanwhile."""
+
+
+def found_out(note: str) -> str:
+    """What a note under :data:`REFUSED` says, for a person; empty when it says nothing."""
+    try:
+        return news(Known(), from_json(json.loads(note)))
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return ""  # no note that this version wrote
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,10 @@ DIVISIBLE: Final = frozenset((2, 3))
 READINGS_BETWEEN_LOOKS: Final = 64
 """So often it is looked whether requests cost what the plan was made for."""
 
+READINGS_BETWEEN_CONTRASTS: Final = 8
+WORTH_A_CONTRAST: Final = 20
+"""Registers of a request from which on a short one beside it tells something."""
+
 OTHER_COST: Final = 2.0
 """The plan is made again when the widest gap that pays has become so many times wider or narrower."""
 
@@ -82,7 +86,7 @@ class ModbusPlan:
         """Whether more is known of the device than when the plan was made."""
         if known is not self.known:
             return True
-        if self.limits.one_by_one or self.readings % READINGS_BETWEEN_LOOKS:
+        if not self.limits.reads_gaps or self.readings % READINGS_BETWEEN_LOOKS:
             return False
         old, new = max(self.cost.widest_gap, 1), max(cost.widest_gap, 1)
         # A gap wider than a request is like any other.
@@ -127,6 +131,8 @@ class ModbusDriver:
         work.readings += 1
         if work.readings % READINGS_BETWEEN_LOOKS == 0:
             self._note_cost()
+        if work.readings % READINGS_BETWEEN_CONTRASTS == 0:
+            await self._contrast(work)
         exploration = Exploration(self._ask, self._known)
         outcomes = await self._read_blocks(work, exploration)
         layout = work.layout
@@ -171,6 +177,14 @@ class ModbusDriver:
         if answer.status == GOOD:
             self._meter.note(block.registers, answer.took_us)
         return Outcome(block, answer.time_us, answer.status, answer.exception in DIVISIBLE, answer.data)
+
+    async def _contrast(self, work: ModbusPlan) -> None:
+        """Where all requests are long, time a short one: else nobody knows what of it the registers take."""
+        if not self._meter.wants_contrast or not work.limits.reads_gaps:
+            return
+        longest = max(work.layout.blocks, key=lambda block: block.registers)
+        if longest.registers >= WORTH_A_CONTRAST and not longest.refused:
+            await self._ask(longest.part(longest.segments[:1]))
 
     # -- what is learnt ------------------------------------------------------------------------------------------
 

@@ -37,6 +37,11 @@ class Limits:
     max_gap: int | None = None
     one_by_one: bool = False
 
+    @property
+    def reads_gaps(self) -> bool:
+        """Whether unused cells may be read at all."""
+        return self.max_gap != 0 and not self.one_by_one
+
     def longest(self, table: ModbusTable) -> int:
         """The most cells (registers or bits) of one request in this table."""
         return self.max_registers if is_register_table(table) else self.max_bits

@@ -13,6 +13,8 @@ from click.testing import CliRunner
 
 from cli.status import status
 from cli.status_screen import age, in_bytes
+from historian.model.commit import Commit
+from storage.store import Store
 from support.sample_store import SECOND, make_store, plant_rows
 
 
@@ -104,6 +106,18 @@ def test_the_table_fits_into_80_columns(report, monkeypatch):
     cells = row.split()
     assert [*cells[:2], *cells[-7:]] == ["boiler", "connected", "4", "3", "1,234,567", "12", "2", "1.5", "ms"]
     assert any("where quality = 'Bad'" in line for line in lines)
+
+
+def test_what_was_found_out_about_a_device_is_shown(report, store_path):
+    report(health=figures(1))
+    note = {"device": "tcp://plc unit 1", "limits": {"hr": 32}, "walls": {"hr": [[30, 35]]}, "since_us": 1}
+    with Store.open(store_path) as store:
+        store.commit(Commit(1, notes={("boiler", "modbus refused"): json.dumps(note), ("x", "modbus refused"): "{"}))
+    result = CliRunner().invoke(status, ["--store", str(store_path)], catch_exceptions=False)
+    words = "boiler: found out about the device: hr: at most 32 in one request; hr:30 to hr:34 cannot be read"
+    assert words in " ".join(result.stdout.split())
+    result = CliRunner().invoke(status, ["--store", str(store_path), "--format", "json"], catch_exceptions=False)
+    assert json.loads(result.stdout)["sources"]["boiler"]["found_out"].startswith("hr: at most 32")
 
 
 def test_a_store_nothing_was_collected_into(store_path):

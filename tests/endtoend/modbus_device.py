@@ -2,8 +2,8 @@
 
 ``python modbus_device.py PORT MODE_FILE``; the port goes to stdout.  Register 7 holds 1007, register 8 counts the
 requests that were answered.  Modes: ``answer``, ``silent`` (accepts and never answers), ``slowly`` (byte by byte, in
-time), ``trickle`` (byte by byte, never in time).  Units from 9 on are never there, and so are registers 30 to 34.  A line in
-``MODE_FILE.log`` for each request: unit, address, count and whether it was refused.
+time), ``trickle`` (byte by byte, never in time).  Units from 9 on are never there, and so are registers 30 to 34.  A
+line in ``MODE_FILE.log`` for each request: unit, address, count and whether it was refused.
 """
 
 from __future__ import annotations

@@ -359,16 +359,17 @@ async def test_a_dead_unit_is_tried_again_and_comes_back() -> None:
 
 async def test_a_lone_unit_is_tried_whenever_its_runner_likes() -> None:
     async with gateway(alive()) as sources:
-        driver = sources.add(1, timeout_us=10_000)
+        driver = sources.add(1, timeout_us=100_000)
         for _ in range(4):
             with pytest.raises(SourceUnavailableError):  # noqa: PT012 - the first connect is not refused
                 await driver.connect()
                 await read(driver)
             await driver.close()
         assert len(sources.device.requests) == 4
+        patient = sources.add(1)
         sources.device.script = alive(1)
-        await driver.connect()
-        assert await read(driver) == [7.0]
+        await patient.connect()
+        assert await read(patient) == [7.0]
 
 
 @pytest.mark.parametrize("code", [10, 11])

@@ -45,8 +45,8 @@ def misfits(configuration: Configuration, found: Sequence[Forecast]) -> list[Fau
     """What cannot be read at its rate: a group that takes too long by itself, and connections with too many."""
     faults = [_too_long(configuration, each) for each in found if each.share > 1]
     fitting = [each for each in found if each.share <= 1]
-    by_connection = sorted(fitting, key=lambda each: connection(each.source))
-    for _, members in groupby(by_connection, key=lambda each: connection(each.source)):
+    by_connection = sorted(fitting, key=lambda each: repr(each.source.connection))
+    for _, members in groupby(by_connection, key=lambda each: repr(each.source.connection)):
         together = list(members)
         if sum(each.share for each in together) > 1:
             faults.append(_too_many(configuration, together[0].source.url, together))
@@ -56,7 +56,8 @@ def misfits(configuration: Configuration, found: Sequence[Forecast]) -> list[Fau
 def shared_notes(configuration: Configuration) -> Iterator[str]:
     """Units of one connection of which a dead one would hold up the others for a whole scan."""
     sources = [source for source in configuration.sources.values() if isinstance(source, ModbusSource)]
-    for _, members in groupby(sorted(sources, key=connection), key=connection):
+    sources.sort(key=lambda source: repr(source.connection))
+    for _, members in groupby(sources, key=lambda source: source.connection):
         together = list(members)
         names = {source.name for source in together}
         rates = [group.rate_us for group in configuration.groups() if group.source in names]
@@ -76,9 +77,6 @@ def finding_notes(notes: Notes) -> Iterator[str]:
             yield f"{source}: found out in an earlier run, and minded: {text}"
 
 
-def connection(source: ModbusSource) -> str:
-    """The same for sources that share a connection."""
-    return repr((source.endpoint, source.tls))
 
 
 def _too_long(configuration: Configuration, each: Forecast) -> Fault:

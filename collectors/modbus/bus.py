@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -61,7 +62,7 @@ class Bus:
         self._opening = asyncio.Lock()
         self._members: deque[Member] = deque()
         self._units: dict[int, Unit] = {}
-        self._sounding: Member | None = None
+        self._sounding: set[Member] = set()
         self._queued = self._under_way = self._in_vain = 0
         self._last_us = 0
         self._last_unit: Unit | None = None
@@ -118,12 +119,12 @@ class Bus:
         others = any(not each.unit.is_silent for each in self._members)
         if others and (self._sounding or not self.dead_time.may_spend(now_us)):
             raise LinkError(self._suspended(unit, now_us), unit.status)
-        self._sounding = member
+        self._sounding.add(member)
         try:
             if unit.last_request is not None:
                 await self.ask(member, unit.last_request)
         finally:
-            self._sounding = None
+            self._sounding.discard(member)
 
     def _suspended(self, unit: Unit, now_us: int) -> str:
         silent_s = (now_us - (unit.silent_since_us or now_us)) / US_PER_S
@@ -150,7 +151,7 @@ class Bus:
         await self._take_turn(member)
         try:
             unit = member.unit
-            if unit.is_silent and member is not self._sounding:
+            if unit.is_silent and member not in self._sounding:
                 raise LinkError("no answer to another request", unit.status)
             return await self._exchange(member, request)
         finally:
@@ -272,15 +273,14 @@ def frame_silence_us(endpoint: Endpoint) -> int:
 
 
 class Buses:
-    """The buses of one process: sources with the same endpoint get the same one."""
+    """The buses of one process: sources with the same connection get the same one."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._buses: dict[tuple[Endpoint, ModbusTls | None], Bus] = {}
+        self._buses: dict[Hashable, Bus] = {}
 
     def of(self, source: ModbusSource) -> Bus:
         """The bus of a source."""
-        key = source.endpoint, source.tls
-        if key not in self._buses:
-            self._buses[key] = Bus(source.endpoint, source.tls, self._clock)
-        return self._buses[key]
+        if source.connection not in self._buses:
+            self._buses[source.connection] = Bus(source.endpoint, source.tls, self._clock)
+        return self._buses[source.connection]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -176,6 +176,11 @@ class ModbusSource:
     connect_pause_us: int = 0
     request_pause_us: int = 0
     tls: ModbusTls | None = None
+
+    @property
+    def connection(self) -> Hashable:
+        """Equal for sources that share one connection, and so belong into one process."""
+        return self.endpoint, self.tls
 
 
 OpcUaMode: TypeAlias = Literal["poll", "subscribe"]

@@ -1,4 +1,4 @@
-"""Where log messages go: to stderr, one root for all packages, quiet libraries."""
+"""Where log messages go: to stderr, one root for all packages.  Drivers quiet their libraries themselves."""
 
 from __future__ import annotations
 
@@ -7,10 +7,6 @@ import os
 import sys
 import time
 from typing import Final
-
-NOISY: Final = ("pymodbus",)
-"""Libraries that log every lost connection with a traceback; our own messages say the same for a person.  The OPC UA
-driver quiets its library itself."""
 
 TIME: Final = "%(asctime)s.%(msecs)03dZ "
 PLAIN: Final = "%(lowerlevel)s: %(message)s"
@@ -36,8 +32,6 @@ def log_to_stderr(*, verbose: bool) -> None:
     handler.setFormatter(UtcFormatter(("" if _in_the_journal() else TIME) + (FOR_MENDING if verbose else PLAIN)))
     logging.basicConfig(handlers=[handler], level=logging.WARNING)
     logging.getLogger("historian").setLevel(logging.DEBUG if verbose else logging.WARNING)
-    for name in NOISY:
-        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def time_for_files() -> str:

@@ -14,16 +14,17 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from historian.model.status import Severity, severity
 from historian.retrieval.aggregates import AggregateOptions, aggregate
 from historian.retrieval.intervals import Intervals
 from historian.retrieval.series import Series
-from properties.compression_lanes import scans_of, store_all
+from properties.compression_lanes import kept_of, scans_of, streamed
 from properties.compression_reference import Sample, Settings
 from properties.compression_signals import plant_tags
 from support.examples import examples
 
 WITHIN = ("Interpolative", "TimeAverage", "TimeAverage2", "Minimum2", "Maximum2")
-EQUAL = ("DurationGood", "DurationBad", "PercentGood", "WorstQuality2")
+EQUAL = ("DurationGood", "DurationBad", "PercentGood")
 OPTIONS = AggregateOptions(treat_uncertain_as_bad=False)
 
 
@@ -62,7 +63,7 @@ def questions(draw) -> tuple[list[Sample], list[Sample], Intervals, float]:
     tag = draw(plant_tags.filter(bool))
     deviation = draw(st.sampled_from((0.0, 0.1, 0.5, 2.5, 10.0)))
     one = Settings(comp_dev=deviation, look_ahead=draw(st.booleans()))
-    kept = store_all(scans_of([tag]), [one]).lanes[0]
+    kept = (streamed(scans_of([tag]), [one]) if draw(st.booleans()) else kept_of([tag], [one]))[0]
     edge = st.one_of(st.integers(0, tag[-1].time_us), st.sampled_from(tag).map(lambda sample: sample.time_us))
     edges = draw(st.lists(st.tuples(edge, edge).filter(lambda pair: pair[0] != pair[1]), min_size=1, max_size=4))
     low, high = zip(*(sorted(pair) for pair in edges), strict=True)
@@ -105,3 +106,11 @@ def test_durations_and_quality_lose_nothing(question):
     for name in EQUAL:
         answers = Answers.of(name, tag, kept, intervals)
         assert np.array_equal(answers.full, answers.stored, equal_nan=True), name
+    # A value between two Uncertain samples has a name of its own for that.
+    worst = Answers.of("WorstQuality2", tag, kept, intervals)
+    severities = [[severity_of(code) for code in codes] for codes in (worst.full, worst.stored)]
+    assert severities[0] == severities[1]
+
+
+def severity_of(code: float) -> Severity | None:
+    return None if math.isnan(code) else severity(int(code))

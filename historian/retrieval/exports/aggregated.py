@@ -66,8 +66,10 @@ class AggregateForm(Form):
             self._intervals.start_us[part.first : part.end], self._intervals.end_us[part.first : part.end]
         )
         asked = Frame(intervals, Windows.whole(intervals))
-        series = self.reading.series(part.rows, asked.low_us, asked.high_us)
-        return aggregated(self.reading, (part.rows, series), asked, self._names, AggregateOptions()), intervals
+        options = AggregateOptions()
+        as_bad = options.treat_uncertain_as_bad
+        series = self.reading.series(part.rows, asked.low_us, asked.high_us, uncertain_as_bad=as_bad)
+        return aggregated(self.reading, (part.rows, series), asked, self._names, options), intervals
 
 
 class WideAggregateForm(AggregateForm):

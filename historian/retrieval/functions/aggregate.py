@@ -43,9 +43,10 @@ def aggregate(
         switch("sloped_extrapolation", sloped_extrapolation),
     )
     asked = frame(reading, **over)
+    as_bad = options.treat_uncertain_as_bad
     parts = [
         rows_of(reading, rows, asked, names, aggregated(reading, (rows, series), asked, names, options))
-        for rows, series in reading.blocks(reading.rows(tags), asked.low_us, asked.high_us)
+        for rows, series in reading.blocks(reading.rows(tags), asked.low_us, asked.high_us, uncertain_as_bad=as_bad)
     ]
     return concatenated(parts, AGGREGATE_COLUMNS)
 

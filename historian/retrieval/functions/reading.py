@@ -65,14 +65,20 @@ class Reading:
         start_us, end_us = self.span_us(start, end)
         return intervals_by(None if step is None else _step(step), start_us, end_us, self.zone)
 
-    def series(self, rows: IndexArray, low_us: int, high_us: int) -> Series:
-        """The samples of tags in [low, high), and what their answers need beside it."""
-        return read_series(self.ranges, self.snapshot, rows, TimeRange(low_us, max(high_us, low_us + 1)))
+    def series(self, rows: IndexArray, low_us: int, high_us: int, *, uncertain_as_bad: bool = False) -> Series:
+        """The samples of tags in [low, high), and what their answers need beside it.
 
-    def blocks(self, rows: IndexArray, low_us: int, high_us: int) -> Iterator[tuple[IndexArray, Series]]:
+        ``uncertain_as_bad``: for a question that takes Uncertain samples for Bad ones.
+        """
+        span = TimeRange(low_us, max(high_us, low_us + 1))
+        return read_series(self.ranges, self.snapshot, rows, span, uncertain_as_bad=uncertain_as_bad)
+
+    def blocks(
+        self, rows: IndexArray, low_us: int, high_us: int, *, uncertain_as_bad: bool = False
+    ) -> Iterator[tuple[IndexArray, Series]]:
         """The same in blocks that fit into memory, with the rows of the tags of each."""
         span = TimeRange(low_us, max(high_us, low_us + 1))
-        return read_blocks(self.ranges, self.snapshot, rows, span)
+        return read_blocks(self.ranges, self.snapshot, rows, span, uncertain_as_bad=uncertain_as_bad)
 
     def instants(
         self, rows: IndexArray, instants: Int64Array, *, with_lines: bool

@@ -14,7 +14,7 @@ from historian.retrieval.functions.catalogue import FUNCTIONS
 from historian.retrieval.functions.columns import TIME
 from storage.annotation import Annotation
 from storage.store import Store
-from support.sample_store import BAD, GOOD, SECOND, T0_US, make_store, plant_rows
+from support.sample_store import BAD, GOOD, SECOND, T0_US, UNCERTAIN, make_store, plant_rows
 
 T0 = datetime(2026, 11, 22, tzinfo=UTC)
 ALL = "'2026-11-22', '2026-11-22 00:01'"
@@ -238,6 +238,16 @@ def test_averages_weigh_by_time(store_path):
     assert value == pytest.approx((30 * 60 + 40 * 10 + 50 * 5 + 25 * 15) / 90)
     assert value == pytest.approx(31.38, abs=0.01)
     assert percent == pytest.approx(75.0)
+
+
+def test_uncertain_samples_beside_the_range_are_looked_past_where_they_are_taken_for_bad(store_path):
+    rows_ = [(-40, 0.0, GOOD), (-20, 20.0, UNCERTAIN), (-10, 30.0, UNCERTAIN), (10, 99.0, UNCERTAIN), (40, 80.0, GOOD)]
+    make_store(store_path, [("FIC101.PV", *row) for row in rows_])
+    with historian.open(store_path) as found:
+        ask = "from aggregate('FIC101.PV', '2026-11-22', '2026-11-22 00:00:05', NULL, 'Interpolative'{})"
+        assert rows(found, ask.format(""), "value", "quality") == [(40.0, "Uncertain")]
+        as_they_are = ask.format(", treat_uncertain_as_bad := false")
+        assert rows(found, as_they_are, "value", "quality") == [(64.5, "Uncertain")]
 
 
 def test_only_while_another_tag_is_so(opened):

@@ -31,9 +31,10 @@ def folder(tmp_path_factory) -> Path:
         settings.write_text(text + '\n[shadow]\nshare = "100%"\n', encoding="utf-8")
         with Collecting(folder) as collecting:
             collecting.wait_until_connected()
-            eventually(lambda: raw_samples(folder) > 3000, "some thousand raw samples are kept")
+            eventually(lambda: raw_samples(folder) > 8000, "some thousand raw samples are kept")
             during = historian("verify", "--bound", "--format", "json", folder=folder)
             assert json.loads(during.stdout)["kept"], during.stdout
+            collecting.stop()  # in order: until then what the door holds is seen as well
     return folder
 
 
@@ -60,6 +61,20 @@ def test_much_was_left_out_and_queries_see_what_is_stored(folder):
         (tag_id,) = [row["tag_id"] for row in reader.tags().to_pylist() if row["tag"] == "FIC101.PV"]
         raw = sum(int((reader.shadow_samples(row).tag_id == tag_id).sum()) for row in reader.shadow_rows())
     assert 0 < stored["n"] < raw / 2
+
+
+def test_tune_predicts_what_was_stored_of_these_scans(folder):
+    """The prediction for the settings of now, on the raw samples, against what the collecting process made of them."""
+    done = historian("tune", "--format", "json", folder=folder, timeout_s=60)
+    predicted = {row["tag"]: row["present"] for row in json.loads(done.stdout) if row.get("present")}
+    bound = json.loads(historian("verify", "--bound", "--format", "json", folder=folder).stdout)
+    happened = {row["tag"]: row["largest_error"] for row in bound["tags"]}
+    stored = {row["tag"]: row["n"] for row in rows("select tag, count(*) as n from samples group by tag", folder)}
+    assert predicted
+    for tag, present in predicted.items():
+        # The end of the run is one sample more.
+        assert present["kept"] == pytest.approx(stored[tag], rel=0.1, abs=2), tag
+        assert present["largest_error"] == pytest.approx(happened[tag], rel=0.1), tag
 
 
 def test_the_store_is_clean_and_status_tells_of_the_shadow(folder):

@@ -8,7 +8,7 @@ import getpass
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
@@ -18,12 +18,13 @@ import numpy as np
 from cli.source_notes import SourceNotes
 from cli.upkeep import UpkeepWorker
 from cli.writing import RequestService
+from collectors.backfill import Backfill, Gaps
 from collectors.drivers import Drivers
 from collectors.health import SourceHealth
 from collectors.runner import SourceRunner, run_sources
 from collectors.schedule import SystemTimer
 from historian import __version__
-from historian.config.settings import Configuration, ModbusSource, SourceSettings
+from historian.config.settings import Configuration, ModbusSource, OpcUaSource, SourceSettings
 from historian.errors import StoreFullError, UsageError
 from historian.model.clock import US_PER_S, AnchoredClock, SystemClock
 from historian.model.samples import Int64Array
@@ -144,6 +145,8 @@ class CollectService:
     ) -> SourceRunner:
         protocol = "modbus" if isinstance(settings, ModbusSource) else "opcua"
         health = SourceHealth(protocol, settings.url)
+        gaps = _gaps(settings, groups, pipeline, notes)
+        backfill = None if gaps is None else Backfill(gaps, groups, pipeline, timer, health)
         return SourceRunner(
             settings.name,
             groups,
@@ -151,6 +154,7 @@ class CollectService:
             sink=pipeline,
             timer=timer,
             health=health,
+            backfill=backfill,
         )
 
     def _commit_loop(self, store: Store, pipeline: Pipeline, runners: list[SourceRunner]) -> CommitLoop:
@@ -220,6 +224,19 @@ class CollectService:
                 "they are lost, all earlier ones are in the store; mend what stands in the way and start again"
             )
         self._say(f"stopped in order; {counts.received:,} values read, {counts.stored:,} samples stored")
+
+
+def _gaps(
+    settings: SourceSettings, groups: Sequence[ScanGroup], pipeline: Pipeline, notes: SourceNotes
+) -> Gaps | None:
+    """The gaps of a source that is asked for its history; the first begins where the last run ended."""
+    if not isinstance(settings, OpcUaSource) or not settings.backfill:
+        return None
+    gaps = Gaps(notes, settings.backfill_limit_us)
+    known_us = pipeline.known_until_us(group.number for group in groups)
+    if known_us is not None:
+        gaps.begin(known_us)
+    return gaps
 
 
 @contextmanager

@@ -19,7 +19,8 @@ class SourceHealth:
 
     ``scans`` were read, ``overruns`` were skipped because an earlier one was not done, ``errors`` failed as a whole.
     ``good`` and ``bad`` count the points of the newest reading of each group, ``skewed`` all values so far whose time
-    was further ahead of our clock than the source allows, ``lost`` how often values are known to be missing.  Latency
+    was further ahead of our clock than the source allows, ``lost`` how often values are known to be missing,
+    ``backfilled`` the values that came from its history.  Latency
     is the time of one reading, lateness how long after its grid time it started.
     """
 
@@ -35,6 +36,7 @@ class SourceHealth:
     bad: int = 0
     skewed: int = 0
     lost: int = 0
+    backfilled: int = 0
     latency_ms: float = 0.0
     latency_max_ms: float = 0.0
     lateness_ms: float = 0.0

@@ -8,11 +8,13 @@ growing delays, and comes back by itself; scans of groups that are not connected
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from typing import Final
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Final, cast
 
 import numpy as np
 
+from collectors.backfill import Backfill, HistoryDriver
 from collectors.backoff import Backoff
 from collectors.driver import Driver, Reading, ReadPlan
 from collectors.health import SourceHealth, count_bad
@@ -49,6 +51,7 @@ class SourceRunner:
         timer: Timer,
         health: SourceHealth,
         backoff: Backoff | None = None,
+        backfill: Backfill | None = None,
     ) -> None:
         self.name = name
         self.health = health
@@ -57,6 +60,7 @@ class SourceRunner:
         self._sink = sink
         self._timer = timer
         self._backoff = backoff or Backoff()
+        self._backfill = backfill
         self._log = SourceLog(name)
         self._driver: Driver | None = None
         self._plans: dict[int, ReadPlan] = {}
@@ -89,10 +93,26 @@ class SourceRunner:
             delay_us = int(self._backoff.next_s() * US_PER_S)
             await self._timer.sleep_until(self._timer.clock.monotonic_us() + delay_us)
             if await self._connect():
-                await self._read_slow_groups(grids)
-                await self._complete_plans()
-                await self._lost.wait()
+                async with self._backfilling():
+                    await self._read_slow_groups(grids)
+                    await self._complete_plans()
             await self._disconnect()
+
+    @asynccontextmanager
+    async def _backfilling(self) -> AsyncIterator[None]:
+        """Gaps are filled meanwhile, if the source is asked for its history."""
+        if self._backfill is None:
+            yield
+            return
+        # Whoever asks for that has a driver that can do it.
+        driver = cast("HistoryDriver", self._driver)
+        filling = self._backfill.run(self.name, driver, lambda group: self._plans.get(group.number))
+        task = asyncio.create_task(filling, name=f"{self.name}: history")
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
     async def _connect(self) -> bool:
         self._lost.clear()
@@ -165,6 +185,8 @@ class SourceRunner:
             self._log.failed_again(self.health.last_error)
         else:
             self._silent = True
+            if self._backfill is not None:
+                self._backfill.lost(self.health.last_good_us or self._timer.clock.wall_us())
             self._log.lost(self.health.last_error)
             self._sink.event("lost", self.name, self.health.last_error)
             for group in self._groups:
@@ -252,6 +274,8 @@ class SourceRunner:
             health.last_good_us = scan.arrival_us
         self._backoff.reset()
         self._status = None
+        if self._backfill is not None:
+            self._backfill.recovered(scan.arrival_us)
         if self._silent:
             self._silent = False
             health.reconnects += 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from historian.model.scan import Scan
+from historian.model.scan import LateValues, Scan
 from historian.model.tag import ValueType
 
 
@@ -14,6 +14,13 @@ class Sink(Protocol):
 
     def accept(self, scan: Scan) -> None:
         """Take one scan; quick, never blocks on a disk."""
+
+    def accept_late(self, late: LateValues) -> None:
+        """Take values of the past; they never change what is newest, and take no other sample's place."""
+
+    @property
+    def late_waiting(self) -> int:
+        """So many of those are not stored yet: whoever brings them waits while it is many."""
 
     def types_resolved(self, types: Mapping[str, ValueType]) -> None:
         """The device has told the types of these tags, by name."""

@@ -18,6 +18,8 @@ from asyncua.ua.uaerrors import UaError
 
 READ: Final = ObjectIds.ReadRequest_Encoding_DefaultBinary
 READ_ANSWER: Final = ObjectIds.ReadResponse_Encoding_DefaultBinary
+HISTORY: Final = ObjectIds.HistoryReadRequest_Encoding_DefaultBinary
+HISTORY_ANSWER: Final = ObjectIds.HistoryReadResponse_Encoding_DefaultBinary
 SUBSCRIBE: Final = ObjectIds.CreateSubscriptionRequest_Encoding_DefaultBinary
 SUBSCRIBE_ANSWER: Final = ObjectIds.CreateSubscriptionResponse_Encoding_DefaultBinary
 MONITOR: Final = ObjectIds.CreateMonitoredItemsRequest_Encoding_DefaultBinary

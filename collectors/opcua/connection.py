@@ -10,7 +10,7 @@ import asyncio
 import logging
 import socket
 import struct
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeVar, cast
 from urllib.parse import urlsplit
@@ -25,6 +25,8 @@ from cryptography.x509 import load_der_x509_certificate
 
 from collectors.opcua.certificates import APPLICATION
 from collectors.opcua.channel import (
+    HISTORY,
+    HISTORY_ANSWER,
     MONITOR,
     MONITOR_ANSWER,
     PUBLISH,
@@ -39,13 +41,21 @@ from collectors.opcua.channel import (
 )
 from collectors.opcua.credentials import Credentials
 from collectors.opcua.data_values import DataValues, Decoder, read_count
-from collectors.opcua.failures import CONNECT, TOO_LARGE, describe, log, refused, unavailable
+from collectors.opcua.failures import (
+    CONNECT,
+    TOO_LARGE,
+    RequestRefusedError,
+    describe,
+    log,
+    refused,
+    unavailable,
+)
 from collectors.opcua.layout import LENGTH_BYTES
 from collectors.opcua.notification import Notification, decode_message
 from collectors.opcua.security import choose, secure
 from historian.config.settings import OpcUaSource
 from historian.errors import SourceUnavailableError
-from historian.model.status import status_code
+from historian.model.status import BAD_DECODING_ERROR, status_code
 
 DEFAULT_PORT: Final = 4840
 NODES_PER_READ: Final = 1_000
@@ -54,6 +64,7 @@ of types that numpy cannot read, and for that long no other source's scan can st
 
 NODES_PER_BROWSE: Final = 100
 ITEMS_PER_CALL: Final = 1_000
+NODES_PER_HISTORY: Final = 10
 REFERENCES_PER_NODE: Final = 1_000
 
 SESSION_TIMEOUT_MS: Final = 60_000
@@ -81,9 +92,11 @@ class OperationLimits:
     published_read: int = 0
     published_browse: int = 0
     published_items: int = 0
+    published_history: int = 0
     accepted_read: int = NODES_PER_READ
     accepted_browse: int = NODES_PER_BROWSE
     accepted_items: int = ITEMS_PER_CALL
+    accepted_history: int = NODES_PER_HISTORY
 
     @property
     def nodes_per_read(self) -> int:
@@ -99,6 +112,15 @@ class OperationLimits:
     def items_per_call(self) -> int:
         """Monitored items to make at a time; at least 1."""
         return min(self.accepted_items, self.published_items or self.accepted_items)
+
+    @property
+    def nodes_per_history(self) -> int:
+        """At least 1."""
+        return min(self.accepted_history, self.published_history or self.accepted_history)
+
+    def lower_history(self, nodes: int) -> None:
+        """The server has refused the history of more than ``nodes``."""
+        self.accepted_history = max(1, min(self.accepted_history, nodes))
 
     def lower_items(self, items: int) -> None:
         """The server has refused more than ``items``."""
@@ -187,6 +209,18 @@ class Connection:
         """More of browses that were not complete.  Raises as :meth:`read`."""
         parameters = ua.BrowseNextParameters(ReleaseContinuationPoints=False, ContinuationPoints=list(points))
         return await self._ask(self._client.uaclient.session.browse_next(parameters))
+
+    async def history(self, parameters: ua.HistoryReadParameters) -> bytes:
+        """A page of history, from behind the header of the answer on.  Raises as :meth:`read`."""
+        return await self._ask(self._exchange(HISTORY, struct_to_binary(parameters), HISTORY_ANSWER))
+
+    def decoded(self, decode: Callable[[], _T]) -> _T:
+        """What ``decode`` makes of an answer; raises RequestRefusedError when it is none."""
+        try:
+            return decode()
+        except Exception as error:
+            # The boundary to a server's rubbish: UaError, IndexError, struct.error, ValueError ...
+            raise RequestRefusedError(f"cannot decode an answer: {describe(error)}", BAD_DECODING_ERROR) from error
 
     async def subscribe(self, parameters: ua.CreateSubscriptionParameters) -> ua.CreateSubscriptionResult:
         """Make a subscription.  Raises as :meth:`read`.

@@ -6,7 +6,7 @@ It keeps no state but its connection; :mod:`collectors.runner` makes a new one f
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,10 +14,12 @@ import numpy as np
 from asyncua import ua
 from asyncua.ua.attribute_ids import AttributeIds
 
+from collectors.backfill import History
 from collectors.driver import Reading, ReadPlan
 from collectors.opcua.connection import Connection
 from collectors.opcua.data_values import DataValues
 from collectors.opcua.failures import log, unavailable
+from collectors.opcua.history import history_page, read_history
 from collectors.opcua.nodes import Address, NodeFinder, learn_server
 from collectors.opcua.requests import Batch, batch_of, read_values
 from collectors.opcua.session import open_session
@@ -37,17 +39,27 @@ SHOWN_MISSING: Final = 5
 
 
 @dataclass(slots=True)
-class OpcUaPlan:
-    """What to send for one group, by lane.
+class NodePlan:
+    """The nodes of one group, by lane, whichever way they are read.
 
-    ``missing`` uint32[n]: BadNodeIdUnknown where no node was found, else Good.  ``movable`` bool[n]: the node was
-    looked for, so that it may be found elsewhere when it is gone.  ``accepts`` uint64[n]: kinds of values that fit.
+    ``found``: lanes with their nodes.  ``missing`` uint32[n]: Good where there is one, else why not.  ``accepts``
+    uint64[n]: kinds of values that fit the tag.
+    """
+
+    found: list[tuple[int, ua.NodeId]]
+    missing: UInt32Array
+    accepts: UInt64Array
+
+
+@dataclass(slots=True)
+class OpcUaPlan(NodePlan):
+    """What to send for one group.
+
+    ``movable`` bool[n]: the node was looked for, so that it may be found elsewhere when it is gone.
     """
 
     batches: list[Batch]
-    missing: UInt32Array
     movable: BoolArray
-    accepts: UInt64Array
     is_outdated: bool = False
 
     @property
@@ -92,16 +104,14 @@ class OpcUaDriver:
     async def plan(self, group: ScanGroup) -> ReadPlan:
         """Find the nodes and build the reads; a tag without a node is BadNodeIdUnknown until a later plan."""
         nodes, missing, movable = await self._nodes_of(group.tags)
-        found = {lane: node for lane, node in enumerate(nodes) if isinstance(node, ua.NodeId)}
+        found = [(lane, node) for lane, node in enumerate(nodes) if isinstance(node, ua.NodeId)]
         timestamps = TIMESTAMPS[self._source.timestamps]
         # In a thread: 20,000 requests take 50 ms to build, and other sources' scans are due meanwhile.
-        whole = await asyncio.to_thread(batch_of, list(found), list(found.values()), AttributeIds.Value, timestamps)
-        return OpcUaPlan(
-            whole.cut(self._connected().limits.nodes_per_read),
-            missing,
-            movable,
-            np.array([accepted_kinds(tag.value_type) for tag in group.tags], np.uint64),
-        )
+        lanes, known = [lane for lane, _ in found], [node for _, node in found]
+        whole = await asyncio.to_thread(batch_of, lanes, known, AttributeIds.Value, timestamps)
+        accepts = np.array([accepted_kinds(tag.value_type) for tag in group.tags], np.uint64)
+        batches = whole.cut(self._connected().limits.nodes_per_read)
+        return OpcUaPlan(found, missing, accepts, batches, movable)
 
     async def read(self, group: ScanGroup, plan: ReadPlan) -> Reading:
         """Read every lane once; raises SourceUnavailableError when the connection or an answer is lost."""
@@ -120,6 +130,15 @@ class OpcUaDriver:
         plan.is_outdated = bool((plan.movable & (reading.status == BAD_NODE_ID_UNKNOWN)).any())
         self._report_unlike(group.tags, columns.unlike)
         return reading
+
+    async def history(
+        self, group: ScanGroup, plan: ReadPlan, start_us: int, end_us: int
+    ) -> AsyncGenerator[History, None]:
+        """Implements :class:`collectors.backfill.HistoryDriver`."""
+        if not isinstance(plan, NodePlan):
+            raise TypeError(f"cannot read a plan of type {type(plan).__name__}, wanted one that this driver made")
+        async for pages in read_history(self._connected(), plan.found, start_us, end_us):
+            yield history_page(group.number, pages, plan.accepts, (start_us, end_us))
 
     async def close(self) -> None:
         """Let go of the session and the socket."""

@@ -31,6 +31,9 @@ _MAX_NODES_PER_BROWSE: Final = standard_node(ObjectIds.Server_ServerCapabilities
 _MAX_ITEMS_PER_CALL: Final = standard_node(
     ObjectIds.Server_ServerCapabilities_OperationLimits_MaxMonitoredItemsPerCall
 )
+_MAX_HISTORY: Final = standard_node(
+    ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerHistoryReadData
+)
 _NAMESPACE_ARRAY: Final = standard_node(ObjectIds.Server_NamespaceArray)
 _CURRENT_TIME: Final = standard_node(ObjectIds.Server_ServerStatus_CurrentTime)
 
@@ -46,13 +49,15 @@ async def learn_server(connection: Connection) -> int | None:
 
     Returns the server's clock, microseconds since 1970; None when it does not tell.
     """
-    asked = [_MAX_NODES_PER_READ, _MAX_NODES_PER_BROWSE, _MAX_ITEMS_PER_CALL, _NAMESPACE_ARRAY, _CURRENT_TIME]
-    read, browse, items, namespaces, now = (
+    limits = [_MAX_NODES_PER_READ, _MAX_NODES_PER_BROWSE, _MAX_ITEMS_PER_CALL, _MAX_HISTORY]
+    asked = [*limits, _NAMESPACE_ARRAY, _CURRENT_TIME]
+    read, browse, items, history, namespaces, now = (
         answer.Value.Value for answer in await read_attribute(connection, asked, AttributeIds.Value)
     )
     connection.limits.published_read = read or 0
     connection.limits.published_browse = browse or 0
     connection.limits.published_items = items or 0
+    connection.limits.published_history = history or 0
     connection.namespaces = tuple(uri or "" for uri in namespaces or ())
     return microseconds_of(now) or None if isinstance(now, datetime) else None
 

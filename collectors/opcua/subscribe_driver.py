@@ -15,7 +15,7 @@ import numpy as np
 from asyncua import ua
 
 from collectors.driver import Reading, ReadPlan
-from collectors.opcua.driver import OpcUaDriver
+from collectors.opcua.driver import NodePlan, OpcUaDriver
 from collectors.opcua.failures import log
 from collectors.opcua.monitored import Wish, monitor
 from collectors.opcua.publishing import Publisher, ended
@@ -44,13 +44,10 @@ PRIORITY: Final = 0
 
 
 @dataclass(slots=True)
-class SubscribePlan:
-    """A group's subscription, ``number`` at the server.  ``found``: lanes with nodes; ``missing`` as when polling."""
+class SubscribePlan(NodePlan):
+    """A group's subscription, ``number`` at the server."""
 
     number: int
-    found: list[tuple[int, ua.NodeId]]
-    missing: UInt32Array
-    accepts: UInt64Array
     subscription: GroupSubscription
     findings: list[str] = field(default_factory=list)
     limit_s: float = 0.0
@@ -141,7 +138,7 @@ class OpcUaSubscriptionDriver(OpcUaDriver):
         items = await monitor(self._connected(), made.SubscriptionId, found, wish, names)
         missing = np.where(missing == GOOD, items.status, missing)
         subscription = GroupSubscription(self._source, self._clock, missing, accepts, silent_us)
-        plan = SubscribePlan(made.SubscriptionId, found, missing, accepts, subscription)
+        plan = SubscribePlan(found, missing, accepts, made.SubscriptionId, subscription)
         plan.limit_s = (revised_us + timeout_us) / US_PER_S
         plan.findings = _findings(group, publishing_us, revised_us, items.revised)
         self._numbers[group.number] = made.SubscriptionId

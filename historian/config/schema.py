@@ -229,6 +229,8 @@ class OpcUaSection(Section):
     sampling: Annotated[int, _duration_from("1ms", "1h")] | None = None
     queue_size: int = Field(_OPCUA.queue_size, ge=0, le=1_000_000, description="a whole number of values, 0 or more")
     deadband: Deadband = Field(_OPCUA.deadband, description=_one_of_names(Deadband))
+    backfill: bool = Field(_OPCUA.backfill, description="true or false")
+    backfill_limit: Annotated[int, _duration_from("1m")] = _OPCUA.backfill_limit_us
     timeout: Annotated[int, _duration_from("10ms", "1h")] = _OPCUA.timeout_us
     user: str | None = Field(None, min_length=1, description="a user name in quotes")
     password_env: Annotated[str, _read_text(_variable, "a name in quotes")] | None = None

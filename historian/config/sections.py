@@ -242,7 +242,7 @@ class _SectionReader:
                 self._beside(section.certificate), self._beside(section.private_key),
                 self._beside(section.user_certificate), self._beside(section.user_private_key),
             ),
-            section.sampling or 0, section.queue_size, section.deadband,
+            section.sampling or 0, section.queue_size, section.deadband, section.backfill, section.backfill_limit,
         )  # fmt: skip
 
     def _beside(self, path: str | None) -> Path | None:

@@ -219,7 +219,8 @@ class OpcUaSource:
 
     With ``mode`` subscribe the server looks at its values every ``sampling_us`` (0: at the rate of the scan class),
     keeps at most ``queue_size`` of each until it reports (0: enough for twice that time), and leaves out what lies
-    within ``deadband``: nothing, or the tag's ``exc_dev``.
+    within ``deadband``: nothing, or the tag's ``exc_dev``.  ``backfill``: gaps are filled from the server's history, of
+    each at most its last ``backfill_limit_us``.
     """
 
     name: str
@@ -235,6 +236,8 @@ class OpcUaSource:
     sampling_us: int = 0
     queue_size: int = 0
     deadband: Deadband = "off"
+    backfill: bool = False
+    backfill_limit_us: int = 30 * 86_400_000_000
 
 
 SourceSettings: TypeAlias = ModbusSource | OpcUaSource

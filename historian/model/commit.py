@@ -96,7 +96,8 @@ class Commit:
     ``held`` changes what the store knew of each door, by the door's number.
     ``health`` replaces the figures of a source or of the process, by name, as JSON-ready mappings.  ``notes`` replace
     what is kept for a source's driver, by source and key.  ``shadow`` are raw samples of a few tags, kept beside as a
-    proof and never seen by queries.
+    proof and never seen by queries.  ``late`` are samples of the past: each is stored where its tag has none of its
+    time.
     """
 
     time_us: int
@@ -108,3 +109,4 @@ class Commit:
     held: Mapping[int, HeldSamples] = field(default_factory=dict)
     notes: Mapping[tuple[str, str], str] = field(default_factory=dict)
     shadow: Samples = field(default_factory=Samples.empty)
+    late: Samples = field(default_factory=Samples.empty)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from historian.model.samples import FloatArray, Int64Array, UInt32Array
+from historian.model.samples import FloatArray, IndexArray, Int64Array, UInt32Array
 from historian.model.tag import Tag
 
 
@@ -46,3 +46,23 @@ class Scan:
 
     def __len__(self) -> int:
         return len(self.time_us)
+
+
+@dataclass(frozen=True, slots=True)
+class LateValues:
+    """Values of the past that a device has kept, of some lanes of a group: several of one among them, in any order.
+
+    Raw, before scaling.  ``lane`` intp[m], ``time_us`` int64[m], ``value`` float64[m], ``status`` uint32[m]; ``exact``
+    and ``text`` by row.
+    """
+
+    group: int
+    lane: IndexArray
+    time_us: Int64Array
+    value: FloatArray
+    status: UInt32Array
+    exact: Mapping[int, int] = field(default_factory=dict)
+    text: Mapping[int, str] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.lane)

@@ -20,7 +20,7 @@ from historian.model.clock import US_PER_S
 from historian.model.commit import Commit, HeldSamples
 from historian.model.samples import Samples, concatenate
 from historian.model.tag import ValueType
-from historian.pipeline.pipeline import Pipeline
+from historian.pipeline.pipeline import WHO, Pipeline
 
 _log = logging.getLogger("historian.pipeline")
 
@@ -28,12 +28,18 @@ BYTES_PER_SAMPLE: Final = 24
 EXTRA_BYTES: Final = 100
 """Memory of a sample in columns, and of an entry for text or an exact whole number: roughly, for the limit only."""
 
+LATE: Final = "from the history of the source"
+"""Why samples of the past are stored, for the audit."""
+
 
 class CommitTarget(Protocol):
     """What the loop needs of a store."""
 
     def commit(self, commit: Commit, *, final: bool = False) -> None:
         """Write all of it or nothing; after StoreFullError and StoreUnavailableError it may be tried again."""
+
+    def insert(self, samples: Samples, *, mode: str, who: str, why: str, time_us: int) -> object:
+        """Add samples of the past in one transaction; errors as of ``commit``."""
 
     def update_types(self, types: Mapping[int, ValueType], time_us: int) -> None:
         """Record the types that sources have told."""
@@ -119,12 +125,18 @@ class CommitLoop:
         started = time.perf_counter()
         try:
             await loop.run_in_executor(self._committing, self._write, commit, dict(self._types), final)
+            # What is left of it, in a transaction of its own.  The live samples go first, so that the store knows them
+            # when it looks for what is there already.
+            self._unsent = Commit(commit.time_us, late=commit.late)
+            if len(commit.late):
+                await loop.run_in_executor(self._committing, self._insert_late, commit)
         except (StoreFullError, StoreUnavailableError) as error:
-            self._keep(commit, error)
+            self._keep(self._unsent, error)
             process = {**commit.health.get("process", {}), **self._figures()}
             await loop.run_in_executor(self._committing, self._tell, process)
             return False
         self._unsent = None
+        self._pipeline.late_stored(len(commit.late))
         self._types.clear()
         if self.state != "ok":
             await loop.run_in_executor(self._committing, self._tell, None)
@@ -146,6 +158,9 @@ class CommitLoop:
         if types:
             self._store.update_types(types, commit.time_us)
         self._store.commit(commit, final=final)
+
+    def _insert_late(self, commit: Commit) -> None:
+        self._store.insert(commit.late, mode="no-replace", who=WHO, why=LATE, time_us=commit.time_us)
 
     def _keep(self, commit: Commit, error: HistorianError) -> None:
         self.last_error = str(error)
@@ -201,6 +216,7 @@ def merged(earlier: Commit | None, later: Commit) -> Commit:
         later,
         stored=concatenate([earlier.stored, later.stored]),
         shadow=concatenate([earlier.shadow, later.shadow]),
+        late=concatenate([earlier.late, later.late]),
         current={**earlier.current, **later.current},
         held=_merged_held(earlier.held, later.held),
         quarantined=(*earlier.quarantined, *later.quarantined),
@@ -222,7 +238,7 @@ def commit_bytes(commit: Commit) -> int:
     """About how much memory the samples of a commit take."""
     held = memory_bytes(commit.shadow) + sum(memory_bytes(each.fresh) for each in commit.held.values())
     held += sum(memory_bytes(each.settled.held) for each in commit.held.values() if each.settled is not None)
-    return memory_bytes(commit.stored) + held
+    return memory_bytes(commit.stored) + memory_bytes(commit.late) + held
 
 
 def memory_bytes(samples: Samples) -> int:

@@ -11,13 +11,13 @@ import numpy as np
 from historian.compression.lanes import LaneSamples, LaneSettings
 from historian.model.commit import CurrentSamples, HeldSamples, QuarantinedSample
 from historian.model.samples import BoolArray, IndexArray, Int32Array, Int64Array, Samples, concatenate
-from historian.model.scan import Scan, ScanGroup
+from historian.model.scan import LateValues, Scan, ScanGroup
 from historian.model.status import BAD_WAITING_FOR_INITIAL_DATA
 from historian.model.tag import ValueType
 from historian.pipeline.part import by_number, gone, split
 from historian.pipeline.scaling import Scaling
 from historian.pipeline.shadow import GroupShadow
-from historian.pipeline.time_guard import TimeGuard
+from historian.pipeline.time_guard import IMPLAUSIBLE, TimeGuard
 
 
 @dataclass(slots=True)
@@ -107,6 +107,19 @@ class GroupPipeline:
         self._counts.restamped += guarded.restamped
         self._counts.quarantined += len(guarded.refused) + guarded.only_counted
         return self._final(stored), self._quarantined(guarded.refused, guarded.reasons, scan.arrival_us)
+
+    def known_until_us(self) -> int | None:
+        """The newest time that is known of the group's tags; None when nothing is."""
+        return self._guard.newest_us()
+
+    def accept_late(self, late: LateValues, now_us: int) -> tuple[Samples, Sequence[QuarantinedSample]]:
+        """Take values of the past: the samples they are, as they came, and those whose time no sample can have."""
+        scaled = self._scaling.apply_late(late, now_us)
+        samples = LaneSamples(late.lane, scaled.time_us, scaled.value, scaled.status, scaled.exact, scaled.text)
+        plausible = self._guard.is_plausible(samples.time_us, now_us)
+        refused = samples.where(~plausible)
+        reasons = [IMPLAUSIBLE] * len(refused)
+        return samples.where(plausible).to_samples(self._tag_ids), self._quarantined(refused, reasons, now_us)
 
     def _final(self, parts: Sequence[Samples]) -> Samples:
         stored = concatenate(parts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,13 +11,14 @@ from historian.config.settings import Configuration
 from historian.model.clock import Clock
 from historian.model.commit import AuditEvent, Commit, QuarantinedSample
 from historian.model.samples import Samples, concatenate
-from historian.model.scan import Scan, ScanGroup
+from historian.model.scan import LateValues, Scan, ScanGroup
 from historian.model.status import BAD_RESOURCE_UNAVAILABLE, BAD_SHUTDOWN
 from historian.model.tag import ValueType
 from historian.pipeline.group import Counts, GroupPipeline
 from historian.pipeline.shadow import shadowed
 
 WHO = "collect"
+NO_ROOM = 2**31
 
 
 @dataclass(slots=True)
@@ -28,12 +29,13 @@ class Pending:
     quarantined: list[QuarantinedSample]
     events: list[AuditEvent]
     touched: set[int]
+    late: list[Samples]
     notes: dict[tuple[str, str], str]
 
     @classmethod
     def nothing(cls) -> Pending:
         """Nothing waits."""
-        return cls([], [], [], set(), {})
+        return cls([], [], [], set(), [], {})
 
 
 class Pipeline:
@@ -53,6 +55,7 @@ class Pipeline:
         self._clock = clock
         self._tag_ids = tag_ids
         self._suspended = False
+        self._late_waiting = 0
         self._types: dict[int, ValueType] = {}
         self._pending = Pending.nothing()
         self._group_of_tag = {tag.name: group.number for group in groups for tag in group.tags}
@@ -86,6 +89,23 @@ class Pipeline:
         if len(stored):
             self._pending.stored.append(stored)
 
+    def accept_late(self, late: LateValues) -> None:
+        """Take values of the past past all stages; they wait for the next commit."""
+        samples, quarantined = self._groups[late.group].accept_late(late, self._clock.wall_us())
+        self._pending.quarantined.extend(quarantined)
+        if len(samples):
+            self._pending.late.append(samples)
+            self._late_waiting += len(samples)
+
+    @property
+    def late_waiting(self) -> int:
+        """So many of those are not stored yet; more than anybody waits for while there is no room at all."""
+        return NO_ROOM if self._suspended else self._late_waiting
+
+    def late_stored(self, count: int) -> None:
+        """So many of those are in the store now."""
+        self._late_waiting -= count
+
     def types_resolved(self, types: Mapping[str, ValueType]) -> None:
         """Types that a source has told, by tag name."""
         by_group: dict[int, dict[str, ValueType]] = {}
@@ -104,6 +124,11 @@ class Pipeline:
         """Something that a source's driver wants to know again after a restart."""
         self._pending.notes[source, key] = note
 
+    def known_until_us(self, groups: Iterable[int]) -> int | None:
+        """The newest time that is known of the tags of these groups; None when nothing is."""
+        times = [time_us for number in groups if (time_us := self._groups[number].known_until_us()) is not None]
+        return max(times, default=None)
+
     # -- the way to the store ------------------------------------------------------------------------------------
 
     def take(self, health: Mapping[str, Mapping[str, object]]) -> Commit:
@@ -119,6 +144,7 @@ class Pipeline:
             health=health,
             held={door: news for group in groups.values() for door, news in group.take_held().items()},
             notes=pending.notes,
+            late=concatenate(pending.late),
             shadow=concatenate([group.take_shadow() for group in self._groups]),
         )
 

@@ -6,12 +6,12 @@ Vectorised over the lanes of a scan group.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from historian.model.samples import BoolArray, FloatArray, IndexArray, UInt32Array
-from historian.model.scan import Scan
+from historian.model.scan import LateValues, Scan
 from historian.model.status import BAD_OUT_OF_RANGE, BAD_TYPE_MISMATCH, is_bad
 from historian.model.tag import Tag, ValueType
 
@@ -24,29 +24,78 @@ class Scaling:
     """
 
     def __init__(self, tags: Sequence[Tag]) -> None:
+        self._rules = _Rules.of(tags)
+
+    def apply(self, scan: Scan) -> Scan:
+        """The scan in engineering units; raw arrays are left as they are."""
+        return self._rules.apply(scan)
+
+    def apply_late(self, late: LateValues, now_us: int) -> Scan:
+        """Values of the past in engineering units: a scan whose rows are these, not lanes."""
+        rows = Scan(late.group, now_us, late.time_us, late.value, late.status, late.exact, late.text)
+        return self._rules.of_rows(late.lane).apply(rows)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rules:
+    """What is to be done with which rows of a scan; a row is a lane, or a sample of one.
+
+    ``lanes`` intp[k] are scaled by ``multiplier``, ``divisor`` and ``offset`` float64[k]; ``scaled`` are the same as a
+    set. ``codes``: rows with the codes that they can have.  ``numbers``: rows that are no texts for sure.
+    """
+
+    lanes: IndexArray
+    multiplier: FloatArray
+    divisor: FloatArray
+    offset: FloatArray
+    scaled: frozenset[int]
+    codes: Sequence[tuple[IndexArray, FloatArray]]
+    numbers: frozenset[int]
+
+    @classmethod
+    def of(cls, tags: Sequence[Tag]) -> _Rules:
+        """The rules of ``tags``, whose lanes are their places."""
         scaled = [lane for lane, tag in enumerate(tags) if tag.scale is not None or tag.offset is not None]
-        self._lanes: IndexArray = np.array(scaled, np.intp)
-        self._scaled = frozenset(scaled)
         scale = np.array([1.0 if tags[lane].scale is None else tags[lane].scale for lane in scaled], np.float64)
-        self._multiplier, self._divisor = _as_fractions(scale)
-        self._offset: FloatArray = np.array([tags[lane].offset or 0.0 for lane in scaled], np.float64)
-        self._codes = _lanes_by_codes(tags)
-        self._numbers = frozenset(lane for lane, tag in enumerate(tags) if tag.value_type not in {None, ValueType.TEXT})
+        numbers = (lane for lane, tag in enumerate(tags) if tag.value_type not in {None, ValueType.TEXT})
+        return cls(
+            np.array(scaled, np.intp),
+            *_as_fractions(scale),
+            np.array([tags[lane].offset or 0.0 for lane in scaled], np.float64),
+            frozenset(scaled),
+            _lanes_by_codes(tags),
+            frozenset(numbers),
+        )
+
+    def of_rows(self, lane: IndexArray) -> _Rules:
+        """The rules of rows that are samples of these lanes (intp[m]), several of one lane among them."""
+        rows = np.flatnonzero(np.isin(lane, self.lanes))
+        at = np.searchsorted(self.lanes, lane[rows])
+        numbers = np.fromiter(self.numbers, np.intp, len(self.numbers))
+        return _Rules(
+            rows,
+            self.multiplier[at],
+            self.divisor[at],
+            self.offset[at],
+            frozenset(rows.tolist()),
+            [(np.flatnonzero(np.isin(lane, members)), codes) for members, codes in self.codes],
+            frozenset(np.flatnonzero(np.isin(lane, numbers)).tolist()),
+        )
 
     def apply(self, scan: Scan) -> Scan:
         """The scan in engineering units; raw arrays are left as they are."""
         value, exact = scan.value, scan.exact
-        if len(self._lanes):
+        if len(self.lanes):
             value = value.copy()
-            raw = value[self._lanes]
+            raw = value[self.lanes]
             with np.errstate(over="ignore", invalid="ignore"):
-                value[self._lanes] = raw * self._multiplier / self._divisor + self._offset
-            exact = {lane: number for lane, number in exact.items() if lane not in self._scaled}
+                value[self.lanes] = raw * self.multiplier / self.divisor + self.offset
+            exact = {lane: number for lane, number in exact.items() if lane not in self.scaled}
         return self._without_non_values(self._without_unexpected_texts(replace(scan, value=value, exact=exact)))
 
     def _without_unexpected_texts(self, scan: Scan) -> Scan:
         # A loop over texts, of which a scan has few.
-        unexpected = [lane for lane in scan.text if lane in self._numbers and not is_bad(scan.status[lane])]
+        unexpected = [lane for lane in scan.text if lane in self.numbers and not is_bad(scan.status[lane])]
         if not unexpected:
             return scan
         status = scan.status.copy()
@@ -58,7 +107,7 @@ class Scaling:
         no_number = ~np.isfinite(scan.value)
         if scan.text:
             no_number[np.fromiter(scan.text, np.intp, len(scan.text))] = False
-        for lanes, codes in self._codes:
+        for lanes, codes in self.codes:
             no_number[lanes] |= ~np.isin(scan.value[lanes], codes)
         refused = no_number & ~bad
         if not (refused.any() or (bad & ~np.isnan(scan.value)).any() or _any_bad(scan.exact, scan.text, bad)):

@@ -24,6 +24,8 @@ KEPT_A_DAY: Final = 100
 """So many refused samples of each tag go to quarantine in a day (UTC), the others are only counted: a server in a wrong
 time zone would else fill the disk, at 160 bytes for each value of each scan."""
 
+IMPLAUSIBLE: Final = "time stamp too far from the time of arrival"
+
 _DAY_US: Final = 86_400_000_000
 
 
@@ -66,12 +68,19 @@ class TimeGuard:
         """The newest sample of each of ``lanes`` (increasing), which all had one."""
         return self._last.get(lanes)
 
+    def newest_us(self) -> int | None:
+        """The newest time of all lanes; None when nothing is known of any."""
+        times = self._last.time_us[self._last.filled]
+        return int(times.max()) if len(times) else None
+
+    def is_plausible(self, time_us: Int64Array, now_us: int) -> BoolArray:
+        """bool[m]: these times are not further from now than the limits allow."""
+        return (time_us <= now_us + self._future_us) & (time_us >= now_us - self._past_us)
+
     def admit(self, scan: Scan) -> Guarded:
         """Sort the lanes of a scan into fresh, unchanged and refused ones."""
         samples = LaneSamples(self._lanes, scan.time_us, scan.value, scan.status, scan.exact, scan.text)
-        plausible = (scan.time_us <= scan.arrival_us + self._future_us) & (
-            scan.time_us >= scan.arrival_us - self._past_us
-        )
+        plausible = self.is_plausible(scan.time_us, scan.arrival_us)
         later = scan.time_us > self._last.time_us
         if (plausible & later).all():
             self.remember(samples)
@@ -129,4 +138,4 @@ _ALL = slice(None)
 def _reason(plausible: bool) -> str:
     if plausible:
         return "changed, but not newer than the newest sample, and our own clock is behind that too"
-    return "time stamp too far from the time of arrival"
+    return IMPLAUSIBLE

@@ -51,6 +51,7 @@ SOURCES_SCHEMA: Final = pa.schema(
         ("reconnects", pa.int64()),
         ("skewed", pa.int64()),
         ("lost", pa.int64()),
+        ("backfilled", pa.int64()),
         ("latency_ms", pa.float64()),
         ("latency_max_ms", pa.float64()),
         ("lateness_ms", pa.float64()),

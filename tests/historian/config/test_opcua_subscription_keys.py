@@ -43,3 +43,13 @@ def test_faults(tmp_path: Path, settings: str, key: str, said: str) -> None:
     (fault,) = caught.value.faults
     assert fault.place.endswith(f"sources.mixer.{key}")
     assert said in str(fault)
+
+
+def test_gaps_are_filled_where_that_is_asked_for(tmp_path: Path) -> None:
+    source = load_configuration(write(tmp_path, SETTINGS)).sources["mixer"]
+    assert isinstance(source, OpcUaSource)
+    assert not source.backfill
+    lines = 'backfill = true\nbackfill_limit = "7d"\n'
+    source = load_configuration(write(tmp_path, SETTINGS + lines)).sources["mixer"]
+    assert isinstance(source, OpcUaSource)
+    assert (source.backfill, source.backfill_limit_us) == (True, 7 * 86_400_000_000)

@@ -120,18 +120,22 @@ async def test_a_gap_is_filled_past_compression_and_nothing_is_there_twice(world
     times = range(start + SECOND, end, SECOND)
     brought = late([(0, time_us, 1.0 + (time_us - start) / SECOND / 100) for time_us in times])
     world.pipeline.accept_late(brought)
-    world.pipeline.accept_late(late([(0, start, 77.0), (1, start + 5, 4)]))
-    assert world.pipeline.late_waiting == len(times) + 2
+    world.pipeline.accept_late(late([(0, start, 77.0), (0, end, 77.0), (1, start + 5, 4)]))
+    assert world.pipeline.late_waiting == len(times) + 3
     await world.loop.commit_once()
     assert world.pipeline.late_waiting == 0
     rows = world.rows("A")
     assert [time_us for time_us, _ in rows] == [start, *times, end]
-    assert rows[0][1] == 0.0, "what was there stays"
+    assert (rows[0][1], rows[-1][1]) == (0.0, 5.0), "what was there stays, also what is held back"
     assert dict(world.rows("B"))[start + 5] == 9.0, "4 * 2 + 1"
     before = world.rows("A")
     world.pipeline.accept_late(brought)
     await world.loop.commit_once()
     assert world.rows("A") == before, "twice is the same as once"
+    for value in (200.0, 5.0, 300.0):
+        world.scan(value)
+    await world.loop.commit_once()
+    assert world.rows("A")[: len(before)] == before, "also when what was held back is stored"
 
 
 async def test_the_audit_says_what_was_filled(world: World) -> None:

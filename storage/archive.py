@@ -6,6 +6,7 @@ docs/format/archive.md describes the file, docs/decisions/0012 the measurements 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
@@ -82,20 +83,58 @@ def write_groups(
     Raises OSError.  ``step`` begins the names of the steps in :mod:`storage.steps`.  ``replaces`` are the numbers of
     files that nobody needs any more when this one is there: the last file of a compaction says so, for a rebuild.
     """
-    extent = _Extent()
+    file = GroupFile(folder, path, encoding, store_id=store_id, level=level, step=step)
+    try:
+        for group in groups:
+            file.add(group)
+        return file.finish(replaces)
+    except BaseException:
+        file.abandon()
+        raise
 
-    def content(stream: pa.NativeFile) -> None:
-        with _writer(stream, SAMPLE_SCHEMA, encoding, level) as writer:
-            for group in groups:
-                writer.write_table(group, row_group_size=len(group))
-                extent.add(group)
-            writer.add_key_value_metadata({**extent.metadata(store_id), **_replaced(replaces)})
 
-    folder.write(path, content, step=step)
-    return ArchiveFile(
-        str(folder.root / path), extent.rows, extent.first_us, extent.last_us, extent.first_tag, extent.last_tag,
-        folder.size(path), folder.sha256(path),
-    )  # fmt: skip
+class GroupFile:
+    """A file of the archive that is being written, row group by row group; see :func:`write_groups`."""
+
+    def __init__(
+        self, folder: ArchiveFolder, path: str, encoding: Encoding, *, store_id: str, level: int, step: str
+    ) -> None:
+        self._folder, self._path, self._store_id = folder, path, store_id
+        self._extent = _Extent()
+        self._file = folder.begin(path, step=step)
+        self._writer = _writer(self._file.stream, SAMPLE_SCHEMA, encoding, level)
+
+    @property
+    def rows(self) -> int:
+        """Rows so far."""
+        return self._extent.rows
+
+    @property
+    def last_tag(self) -> int:
+        """The tag of the last row so far."""
+        return self._extent.last_tag
+
+    def add(self, group: pa.Table) -> None:
+        """One more row group.  Raises OSError."""
+        self._writer.write_table(group, row_group_size=len(group))
+        self._extent.add(group)
+
+    def finish(self, replaces: Sequence[int] = ()) -> ArchiveFile:
+        """The whole file, durable.  Raises OSError; then :meth:`abandon` it."""
+        extent = self._extent
+        self._writer.add_key_value_metadata({**extent.metadata(self._store_id), **_replaced(replaces)})
+        self._writer.close()
+        self._file.finish()
+        return ArchiveFile(
+            str(self._folder.root / self._path), extent.rows, extent.first_us, extent.last_us, extent.first_tag,
+            extent.last_tag, self._folder.size(self._path), self._folder.sha256(self._path),
+        )  # fmt: skip
+
+    def abandon(self) -> None:
+        """Nothing is left of it."""
+        with suppress(OSError, pa.ArrowException):  # a writer that is left open would end itself later, with an error
+            self._writer.close()
+        self._file.abandon()
 
 
 def _replaced(numbers: Sequence[int]) -> Mapping[str, str]:

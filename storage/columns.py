@@ -101,7 +101,7 @@ def to_samples(table: pa.Table) -> Samples:
     return Samples(
         numpy_of(table.column("tag_id"), np.int32),
         times_us(table),
-        _values(table.column("value")),
+        values_of(table),
         numpy_of(table.column("status"), np.uint32),
         {row: int(number) for row, number in _extras(table, "value_int")},
         {row: str(text) for row, text in _extras(table, "value_text")},
@@ -114,7 +114,9 @@ def times_us(table: pa.Table) -> Int64Array:
     return times
 
 
-def _values(values: pa.ChunkedArray) -> FloatArray:
+def values_of(table: pa.Table) -> FloatArray:
+    """The values of samples, float64[n], NaN where there is none."""
+    values = table.column("value")
     numbers: FloatArray = numpy_of(values, np.float64)
     return np.where(present(values), numbers, np.nan) if values.null_count else numbers
 

@@ -23,7 +23,7 @@ from historian.model.samples import Int64Array
 from storage import audit, averages, catalogue, compaction_edits, state, steps
 from storage.catalogue import FLUSH, CatalogueEntry
 from storage.compaction_input import Inputs, opened
-from storage.compaction_merge import Collisions, EditSet, Merge, Span, choose_encoding, peak_rows, row_groups
+from storage.compaction_merge import Collisions, EditSet, Merge, Span, choose_encodings, peak_rows, row_groups
 from storage.compaction_plan import Job, Output, imagined, next_job
 from storage.compaction_report import CompactionReport, JobReport
 from storage.compaction_write import ArchiveWriter, Written, swap, zstd_level
@@ -165,15 +165,17 @@ class Compactor:
             return compaction_edits.select(self.connection, span, job.inputs)
 
     def _write(self, job: Job, inputs: Inputs, chosen: EditSet, collisions: Collisions, begin: Begin) -> list[Written]:
-        encoding = choose_encoding(inputs, zstd_level(job.outputs[0].level))
+        encodings = choose_encodings(inputs, zstd_level(job.outputs[0].level))
         first_us = min((file.first_us for file in job.inputs), default=job.period.span[0])
+        replaces = [file.number for file in job.inputs]
         new: list[Written] = []
         for output in job.outputs:
             span = output.span if job.action == "split" else None
             merge = Merge(inputs, span, chosen, collisions=collisions)
             new += self.writer.write(
                 begin, row_groups(self._paced(merge.tables())), level=output.level,
-                first_us=max(first_us, output.span[0]), encoding=encoding, store_id=self._store_id(),
+                first_us=max(first_us, output.span[0]), encodings=encodings, store_id=self._store_id(),
+                replaces=replaces if output is job.outputs[-1] else (),
             )  # fmt: skip
         return new
 

@@ -19,6 +19,7 @@ from storage import archive, edits
 from storage.arrays import column, numpy_of
 from storage.columns import complete, times_us, to_samples
 from storage.compaction_input import Group, Inputs, Key
+from storage.value_kinds import Encodings, is_split, is_unique
 
 STEP_ROWS: Final = 1 << 20
 """So many rows are loaded between two results: some 0.3 s of work, 50 MB."""
@@ -229,22 +230,31 @@ def row_groups(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
         )
 
 
-def choose_encoding(inputs: Inputs, level: int) -> archive.Encoding:
-    """The value's encoding for a file with the samples of ``inputs``: tried on some tags, as they will lie in it."""
+def choose_encodings(inputs: Inputs, level: int) -> Encodings:
+    """The value's encodings for files with the samples of ``inputs``: tried on some tags, as they will lie in them."""
     queue = sorted(inputs.groups, key=lambda group: group.first)
     if not queue:
-        return "dictionary"
+        return Encodings("dictionary")
     last = archive.TRIAL_GROUPS - 1
     tags = sorted({queue[place * (len(queue) - 1) // last].first_tag for place in range(archive.TRIAL_GROUPS)})
-    parts = [_values_from(inputs, queue, tag) for tag in tags]
-    ends = np.cumsum([len(part) for part in parts])
-    cuts = [(int(end) - len(part), int(end)) for part, end in zip(parts, ends, strict=True) if len(part)]
-    values = pa.chunked_array([chunk for part in parts for chunk in part.chunks], pa.float64())
-    return archive.choose_encoding(values, cuts, level)
+    some = [_group_from(inputs, queue, tag) for tag in tags]
+    if not is_split(inputs.rows):
+        return Encodings(_tried(some, level))
+    repeating, unique = [each for each in some if not is_unique(each)], [each for each in some if is_unique(each)]
+    return Encodings(
+        _tried(repeating, level) if repeating else "dictionary",
+        _tried(unique, level) if unique else "BYTE_STREAM_SPLIT",
+    )
 
 
-def _values_from(inputs: Inputs, queue: Sequence[Group], tag: int) -> pa.ChunkedArray:
-    """The first values from ``tag`` on, in order, as many as a trial looks at."""
+def _tried(groups: Sequence[pa.Table], level: int) -> archive.Encoding:
+    ends = np.cumsum([len(group) for group in groups]).tolist()
+    cuts = [(end - len(group), end) for group, end in zip(groups, ends, strict=True) if len(group)]
+    return archive.choose_encoding(pa.concat_tables(groups).column("value"), cuts, level)
+
+
+def _group_from(inputs: Inputs, queue: Sequence[Group], tag: int) -> pa.Table:
+    """Tags and values of the row group that will begin with ``tag``."""
     parts: list[pa.Table] = []
     rows = 0
     groups = [group for group in queue if group.first_tag <= tag <= group.last_tag]
@@ -253,9 +263,11 @@ def _values_from(inputs: Inputs, queue: Sequence[Group], tag: int) -> pa.Chunked
         start = int(np.searchsorted(numpy_of(table.column("tag_id"), np.int32), tag))
         parts.append(table.slice(start))
         rows += int(np.searchsorted(numpy_of(table.column("tag_id"), np.int32), tag, "right")) - start
-        if rows >= archive.TRIAL_ROWS:
+        if rows >= archive.MAX_GROUP_ROWS:
             break
-    return archive.sort(pa.concat_tables(parts)).slice(0, archive.TRIAL_ROWS).column("value")
+    found = archive.sort(pa.concat_tables(parts))
+    first, end = next(archive.group_bounds(numpy_of(found.column("tag_id"), np.int32)), (0, 0))
+    return found.slice(first, end - first)
 
 
 def peak_rows(inputs: Inputs, step_rows: int = STEP_ROWS) -> int:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from itertools import groupby
-from operator import itemgetter
 from typing import Final, NamedTuple
 
 import pyarrow as pa
@@ -20,6 +19,7 @@ from storage.catalogue import DAY, FLUSH, KEPT, MONTH, ArchiveFile
 from storage.database import explained
 from storage.files import ArchiveFolder
 from storage.intents import Begin, samples_name
+from storage.value_kinds import Encodings
 
 MAX_FILE_ROWS: Final = 100_000_000
 """A larger file is cut between two tags: some 200 MB, whose footer is read in a few milliseconds."""
@@ -55,35 +55,23 @@ class ArchiveWriter:
         *,
         level: str,
         first_us: int,
-        encoding: Encoding,
+        encodings: Encodings,
         store_id: str,
+        replaces: Sequence[int] = (),
     ) -> list[Written]:
         """Files of these row groups, none without any; each durable.  ``first_us`` only makes their names.
 
-        Raises StoreFullError and other StoreErrors.
+        ``replaces``: numbers of files that they stand for, see :func:`storage.archive.write_groups`.  Raises
+        StoreFullError and other StoreErrors.
         """
-        written = []
-        for _, part in groupby(self._numbered(groups), key=itemgetter(0)):
-            number, path = begin(samples_name(first_us), self.step)
-            with explained(self.folder.root / path, "write a file of the archive"):
-                file = archive.write_groups(
-                    self.folder, path, (group for _, group in part), encoding,
-                    store_id=store_id, level=zstd_level(level), step=self.step,
-                )  # fmt: skip
-            written.append(Written(number, path, file, level))
-        return written
-
-    def _numbered(self, groups: Iterable[pa.Table]) -> Iterator[tuple[int, pa.Table]]:
-        """Each row group with the number of the file it goes into: a full one ends with a tag."""
-        number = rows = last_tag = 0
-        for group in groups:
-            tags = group.column("tag_id")
-            first_tag = int(numpy_of(tags.slice(0, 1), "int32")[0])
-            if rows >= self.max_file_rows and first_tag != last_tag:
-                number, rows = number + 1, 0
-            rows += len(group)
-            last_tag = int(numpy_of(tags.slice(len(tags) - 1), "int32")[0])
-            yield number, group
+        files = _Files(self, begin, _Kind(level, first_us, encodings, store_id))
+        try:
+            for group in groups:
+                files.add(group)
+            return files.finish(replaces)
+        except BaseException:
+            files.abandon()
+            raise
 
     def check_room(self, needed_bytes: int) -> None:
         """Raise StoreFullError unless so much fits and leaves room for what is being collected."""
@@ -96,6 +84,76 @@ class ArchiveWriter:
                 f"{self.reserve_bytes >> 20:,} MiB for what is collected, got {free >> 20:,} MiB of room on the disk "
                 f"of {root}; make room there. Nothing was changed"
             )
+
+
+class _Kind(NamedTuple):
+    """What files are made alike."""
+
+    level: str
+    first_us: int
+    encodings: Encodings
+    store_id: str
+
+
+class _Open(NamedTuple):
+    number: int
+    path: str
+    file: archive.GroupFile
+
+
+class _Files:
+    """The files of one job: at most one is open for each encoding, and a full one ends with a tag."""
+
+    def __init__(self, writer: ArchiveWriter, begin: Begin, kind: _Kind) -> None:
+        self._writer, self._begin, self._kind = writer, begin, kind
+        self._open: dict[Encoding, _Open] = {}
+        self._written: list[Written] = []
+
+    def add(self, group: pa.Table) -> None:
+        """One more row group, by tag and time."""
+        encoding = self._kind.encodings.of(group)
+        known = self._open.get(encoding)
+        if known is not None and known.file.rows >= self._writer.max_file_rows:
+            first_tag = int(numpy_of(group.column("tag_id").slice(0, 1), "int32")[0])
+            if first_tag != known.file.last_tag:
+                self._finish(encoding, ())
+        if encoding not in self._open:
+            self._open[encoding] = self._new(encoding)
+        opened = self._open[encoding]
+        with self._explained(opened.path):
+            opened.file.add(group)
+
+    def finish(self, replaces: Sequence[int]) -> list[Written]:
+        """All files, in the order in which they ended."""
+        open_ = list(self._open)
+        for encoding in open_:
+            self._finish(encoding, replaces if encoding == open_[-1] else ())
+        return self._written
+
+    def abandon(self) -> None:
+        """Nothing is left of those that have not ended."""
+        for each in self._open.values():
+            each.file.abandon()
+
+    def _new(self, encoding: Encoding) -> _Open:
+        writer, kind = self._writer, self._kind
+        number, path = self._begin(samples_name(kind.first_us), writer.step)
+        with self._explained(path):
+            file = archive.GroupFile(
+                writer.folder, path, encoding,
+                store_id=kind.store_id, level=zstd_level(kind.level), step=writer.step,
+            )  # fmt: skip
+        return _Open(number, path, file)
+
+    def _finish(self, encoding: Encoding, replaces: Sequence[int]) -> None:
+        number, path, file = self._open[encoding]
+        with self._explained(path):
+            described = file.finish(replaces)
+        del self._open[encoding]
+        self._written.append(Written(number, path, described, self._kind.level))
+
+    def _explained(self, path: str) -> AbstractContextManager[None]:
+        return explained(self._writer.folder.root / path, "write a file of the archive")
 
 
 def zstd_level(level: str) -> int:

@@ -10,6 +10,8 @@ import hashlib
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -34,22 +36,20 @@ class ArchiveFolder:
         A file of this name is replaced.  After an error nothing is left of the new one.  Raises OSError.  ``step``
         begins the names of the steps in :mod:`storage.steps`.
         """
-        parent, name = str(PurePosixPath(path).parent), PurePosixPath(path).name
-        temporary = str(PurePosixPath(parent) / names.temporary_name(name))
-        self._make_folder(parent)
+        file = self.begin(path, step=step)
         try:
-            with self._filesystem.open_output_stream(temporary) as stream:
-                content(stream)
-            steps.reached(f"{step}: file written")
-            self._sync(temporary)
-            steps.reached(f"{step}: file synced")
-            (self.root / temporary).replace(self.root / path)
+            content(file.stream)
+            file.finish()
         except BaseException:
-            self.remove(temporary)
+            file.abandon()
             raise
-        steps.reached(f"{step}: file renamed")
-        sync_folder(self.root / parent)
-        steps.reached(f"{step}: folder synced")
+
+    def begin(self, path: str, *, step: str) -> UnfinishedFile:
+        """As :meth:`write`, for who writes several at the same time: fill its ``stream``, then finish or abandon it."""
+        pure = PurePosixPath(path)
+        temporary = str(pure.parent / names.temporary_name(pure.name))
+        self._make_folder(str(pure.parent))
+        return UnfinishedFile(self, path, temporary, self._filesystem.open_output_stream(temporary), step)
 
     def _make_folder(self, path: str) -> None:
         """Make a folder and those above it, each known to the disk before something is put into it."""
@@ -58,10 +58,6 @@ class ArchiveFolder:
         folder.mkdir(parents=True, exist_ok=True)
         for each in reversed(missing):
             sync_folder(each.parent)
-
-    def _sync(self, path: str) -> None:
-        with (self.root / path).open("r+b") as file:
-            os.fsync(file.fileno())
 
     def remove(self, path: str) -> bool:
         """Remove a file; False when there was none."""
@@ -92,6 +88,36 @@ class ArchiveFolder:
             while chunk := stream.read(_CHUNK_BYTES):
                 digest.update(chunk)
         return digest.hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class UnfinishedFile:
+    """A file that is being written: nobody sees it under its name before :meth:`finish`."""
+
+    folder: ArchiveFolder
+    path: str
+    temporary: str
+    stream: pa.NativeFile
+    step: str
+
+    def finish(self) -> None:
+        """The file is there and on the disk when this returns.  Raises OSError; then :meth:`abandon` it."""
+        self.stream.close()
+        written, final = self.folder.root / self.temporary, self.folder.root / self.path
+        steps.reached(f"{self.step}: file written")
+        with written.open("r+b") as file:
+            os.fsync(file.fileno())
+        steps.reached(f"{self.step}: file synced")
+        written.replace(final)
+        steps.reached(f"{self.step}: file renamed")
+        sync_folder(final.parent)
+        steps.reached(f"{self.step}: folder synced")
+
+    def abandon(self) -> None:
+        """Nothing is left of it; does nothing to a file that is there already."""
+        with suppress(OSError):  # what could not be written cannot be closed either
+            self.stream.close()
+        self.folder.remove(self.temporary)
 
 
 def sync_folder(folder: Path) -> None:

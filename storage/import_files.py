@@ -1,7 +1,8 @@
 """The files of the archive that a bulk insert becomes.
 
 One thread encodes a Parquet file, and encoding is most of the work: of many samples each processor writes a file of its
-own, with other tags or, of one long tag, other times.  Compaction makes one of them later.
+own, with other tags or, of one long tag, other times; and tags of one kind of values (:mod:`storage.value_kinds`) are
+together.  Compaction joins them later.
 """
 
 from __future__ import annotations
@@ -24,9 +25,13 @@ from storage.database import explained
 from storage.files import ArchiveFolder
 from storage.intents import Begin, samples_name
 from storage.runs import reach_us
+from storage.value_kinds import is_split, repeats
 
 PART_ROWS: Final = 1_000_000
-"""A file has at least so many samples before there is another one beside it."""
+"""A file has at least so many samples before another one has more of the same kind."""
+
+KIND_ROWS: Final = 250_000
+"""A kind of values has a file of its own from here on."""
 
 MAX_PARTS: Final = min(4, os.cpu_count() or 1)
 """More writers than processors gain nothing, more than four would wait for the disk."""
@@ -56,11 +61,11 @@ class FileWriter:
         Raises StoreFullError and other StoreErrors; then all have ended, and none of them takes room on the disk.
         """
         table = complete(pa.Table.from_batches([to_batch(samples)]))
-        parts = shared_out(list(archive.group_bounds(samples.tag_id)), min(MAX_PARTS, len(samples) // PART_ROWS))
+        parts = _parts(samples)
         named = [begin(samples_name(_first_us(samples, bounds)), "import") for bounds in parts]
         if len(parts) == 1:
             return [self._write(*named[0], table, parts[0])]
-        with ThreadPoolExecutor(len(parts), "import-file") as pool:
+        with ThreadPoolExecutor(MAX_PARTS, "import-file") as pool:
             waiting = [pool.submit(self._write, *name, table, part) for name, part in zip(named, parts, strict=True)]
         try:
             return [each.result() for each in waiting]
@@ -80,10 +85,35 @@ class FileWriter:
         return NewFile(number, path, file)
 
 
+def _parts(samples: Samples) -> list[Bounds]:
+    """The row groups of each file."""
+    bounds = list(archive.group_bounds(samples.tag_id))
+    kinds = _by_kind(samples, bounds) if is_split(len(samples)) else [bounds]
+    return [
+        part for kind in kinds for part in shared_out(kind, min(MAX_PARTS, sum(map(_rows, kind)) // PART_ROWS))
+    ]  # fmt: skip
+
+
+def _by_kind(samples: Samples, bounds: Bounds) -> list[Bounds]:
+    """The row groups of values that repeat, and of those that do not; all together where there are few of one kind."""
+    repeating: list[tuple[int, int]] = []
+    unique: list[tuple[int, int]] = []
+    for each in bounds:
+        is_long = _rows(each) >= archive.MIN_GROUP_ROWS
+        (unique if is_long and not repeats(samples.value[slice(*each)]) else repeating).append(each)
+    kinds: list[Bounds] = [repeating, unique]
+    return kinds if all(sum(map(_rows, kind)) >= KIND_ROWS for kind in kinds) else [bounds]
+
+
+def _rows(bounds: tuple[int, int]) -> int:
+    return bounds[1] - bounds[0]
+
+
 def shared_out(bounds: Bounds, parts: int) -> list[Bounds]:
     """The row groups in at most ``parts`` runs of about as many rows; at least one run, none of them empty."""
-    firsts = np.array([first for first, _ in bounds])
-    marks = bounds[-1][1] / max(parts, 1) * np.arange(1, parts)
+    ends = np.cumsum([_rows(each) for each in bounds])
+    firsts = ends - [_rows(each) for each in bounds]
+    marks = ends[-1] / max(parts, 1) * np.arange(1, parts)
     cuts = sorted({0, len(bounds), *(int(np.abs(firsts - mark).argmin()) for mark in marks)})
     return [bounds[first:end] for first, end in pairwise(cuts)]
 

@@ -27,7 +27,7 @@ from storage.catalogue import KEPT, CatalogueEntry
 from storage.columns import SAMPLE_SCHEMA, times_us
 from storage.compaction import ConflictError
 from storage.compaction_input import opened
-from storage.compaction_merge import EditSet, Merge, choose_encoding, row_groups
+from storage.compaction_merge import EditSet, Merge, choose_encodings, row_groups
 from storage.compaction_plan import day_start
 from storage.compaction_write import ArchiveWriter, Written, swap, zstd_level
 from storage.database import explained, transaction
@@ -36,6 +36,7 @@ from storage.intents import Begin, Intents
 from storage.pace import Pace
 from storage.retention_limits import Choice, Limits, choose, count_expired
 from storage.thinning import Thinner, due_months, made_until
+from storage.value_kinds import Encodings
 
 WHO: Final = "retention"
 
@@ -187,18 +188,18 @@ class Retainer:
     def _rewrite(self, file: CatalogueEntry, limits: Limits, chosen: EditSet, begin: Begin) -> list[Written]:
         """The samples of a file that stay."""
         with opened(self.intents.folder, [file.path]) as inputs:
-            encoding = choose_encoding(inputs, zstd_level(file.level))
+            encodings = choose_encodings(inputs, zstd_level(file.level))
         left = (_where(table, ~_is_expired(table, limits)) for table in self._tables(file, chosen))
         return self.writer.write(
             begin, row_groups(table for table in left if len(table)), level=file.level, first_us=file.first_us,
-            encoding=encoding, store_id=self._store_id(),
+            encodings=encodings, store_id=self._store_id(), replaces=[file.number],
         )  # fmt: skip
 
     def _keep(self, stays: pa.Table, begin: Begin) -> list[Written]:
         if not len(stays):
             return []
         return self.writer.write(
-            begin, row_groups([stays]), level=KEPT, first_us=int(times_us(stays).min()), encoding="PLAIN",
+            begin, row_groups([stays]), level=KEPT, first_us=int(times_us(stays).min()), encodings=Encodings("PLAIN"),
             store_id=self._store_id(),
         )  # fmt: skip
 

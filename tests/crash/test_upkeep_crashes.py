@@ -12,7 +12,7 @@ import pytest
 from conformance.store_data import Row
 from conformance.store_suite import audit_rows, rows_of, stored_rows
 from crash.store_process import environment, files_on_disk
-from crash.upkeep_scenarios import HOUR, LATER, NOV_1, NOW, RETENTION, SETTINGS
+from crash.upkeep_scenarios import HOUR, LATER, NOV_1, NOW, RETENTION, SETTINGS, kinds
 from storage import steps
 from storage.reader import StoreReader
 from storage.store import Store
@@ -79,6 +79,26 @@ def test_crash_of_compaction(step, after, acknowledged, store_path):
         assert visible(snapshot) == expected()
         assert [file.rows for file in snapshot.files] == [23, 16]
         assert len(snapshot.edits) == 0
+        assert files_on_disk(store_path) == {file.path for file in snapshot.files}
+
+
+@pytest.mark.parametrize("step", [None, *WRITING])
+@pytest.mark.parametrize("after", [0, 1])
+def test_crash_of_a_compaction_of_two_kinds(step, after, store_path):
+    """One of two files may be there when the process dies: it is no part of the store before the other is."""
+    is_over = step is None or (step in FINISHING and after)
+    code, acknowledged = run(store_path, "compact kinds", str(step), after)
+    assert (code, acknowledged) == ((0, COMPACTED) if is_over else (77, FILLED))
+    with Store.open(store_path) as store, StoreReader.open(store_path) as reader:
+        assert visible(reader.snapshot()) == kinds(range(400))
+        store.recover(NOW)
+        store.compact(NOW + HOUR, SETTINGS)
+        store.compact(NOW + 2 * HOUR, SETTINGS)
+        snapshot = reader.snapshot()
+        assert visible(snapshot) == kinds(range(400))
+        # Whoever goes on has the ordinary limits, by which 1,200 samples are one file.
+        wanted = [800, 400] if is_over or step == "compaction: committed" else [1200]
+        assert sorted(file.rows for file in snapshot.files) == sorted(wanted)
         assert files_on_disk(store_path) == {file.path for file in snapshot.files}
 
 

@@ -5,14 +5,16 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from pathlib import Path
 from typing import Final
 
-from conformance.store_data import make_samples, make_tags
+from conformance.store_data import Row, make_samples, make_tags
 from crash.store_scenarios import die_at, say
 from historian.config.settings import CompactionSettings, RetentionSettings, ThinningSettings
 from historian.model.commit import Commit
+from storage import archive, value_kinds
 from storage.store import Store
 
 DAY: Final = 86_400_000_000
@@ -49,6 +51,28 @@ def compact(folder: Path) -> None:
     say("removed")
 
 
+def compact_kinds(folder: Path) -> None:
+    """A day of tags that repeat and tags that do not: two files are written at the same time, in place of four."""
+    value_kinds.SPLIT_ROWS, archive.MIN_GROUP_ROWS = 1, 200
+    store = Store.open(folder, create=True)
+    store.register_tags(make_tags(3), NOV_1, "test")
+    for file in range(4):
+        store.commit(Commit(NOV_1, make_samples(kinds(range(file * 100, file * 100 + 100)))))
+        store.flush(force=True)
+    say("filled")
+    store.compact(NOW, SETTINGS)
+    say("compacted")
+
+
+def kinds(minutes: range) -> list[Row]:
+    """The values of tag 2 are all different ones, those of the others two."""
+    return [
+        (tag, NOV_1 + minute * 60_000_000, 1000 * math.sin(minute) if tag == 2 else float(minute % 2), 0)
+        for tag in (1, 2, 3)
+        for minute in minutes
+    ]
+
+
 def retain(folder: Path) -> None:
     """Averages of the month before, then the first day and a part of a file go."""
     store = fill(folder)
@@ -58,4 +82,4 @@ def retain(folder: Path) -> None:
 
 if __name__ == "__main__":
     die_at(sys.argv[3], int(sys.argv[4]))
-    {"compact": compact, "retain": retain}[sys.argv[1]](Path(sys.argv[2]))
+    {"compact": compact, "compact kinds": compact_kinds, "retain": retain}[sys.argv[1]](Path(sys.argv[2]))

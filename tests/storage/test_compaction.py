@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
@@ -13,7 +14,7 @@ from conformance.store_data import Row, make_samples, make_tags
 from conformance.store_suite import rows_of
 from historian.config.settings import CompactionSettings
 from historian.model.commit import Commit
-from storage import names
+from storage import archive, names, value_kinds
 from storage.pace import Pace
 from storage.reader import StoreReader
 from storage.store import Store
@@ -251,6 +252,35 @@ def test_a_large_file_is_cut_between_tags(store, reader):
     compactor = replace(compactor, writer=replace(compactor.writer, max_file_rows=100))
     compactor.run(NOV_1 + 2 * DAY, SETTINGS, everything=False)
     assert visible(reader) == before
+    assert store.compact(NOV_1 + 2 * DAY, SETTINGS).jobs == ()
+
+
+def test_tags_whose_values_do_not_repeat_get_a_file_of_their_own(store, reader, monkeypatch):
+    """Each kind in the encoding that suits it; both sorted, and the day is done with that."""
+    monkeypatch.setattr(value_kinds, "SPLIT_ROWS", 1000)
+    monkeypatch.setattr(archive, "MIN_GROUP_ROWS", 100)
+    rng = np.random.default_rng(1)
+    for number in range(3):
+        hours = range(number * 6, number * 6 + 6)
+        times = [NOV_1 + hour * HOUR + minute * MINUTE for hour in hours for minute in range(60)]
+        noise, codes = rng.normal(size=len(times)), rng.integers(0, 50, len(times))
+        values = {tag: (noise if tag % 2 else codes).tolist() for tag in (1, 2, 3, 4)}
+        put(store, [(tag, at, float(values[tag][row]), 0) for tag in values for row, at in enumerate(times)])
+    before = visible(reader)
+    report = store.compact(NOV_1 + 2 * DAY, SETTINGS)
+    assert [(job.files_in, job.files_out) for job in report.jobs] == [(3, 2)]
+    assert visible(reader) == before
+    by_tags = {}
+    for file in reader.snapshot().files:
+        table, parquet = pq.read_table(file.path), pq.ParquetFile(file.path)
+        keys = list(zip(table.column("tag_id").to_pylist(), table.column("time").to_pylist(), strict=True))
+        assert keys == sorted(keys)
+        value = parquet.metadata.row_group(0).column(2)
+        by_tags[tuple(sorted(set(table.column("tag_id").to_pylist())))] = value.encodings
+        parquet.close()
+    assert sorted(by_tags) == [(1, 3), (2, 4)]
+    assert "BYTE_STREAM_SPLIT" in by_tags[1, 3]
+    assert "BYTE_STREAM_SPLIT" not in by_tags[2, 4]
     assert store.compact(NOV_1 + 2 * DAY, SETTINGS).jobs == ()
 
 

@@ -73,18 +73,18 @@ def test_a_long_tag_is_cut_by_time(parts, store_path, monkeypatch):
 
 @pytest.mark.parametrize("fails", [1, 2, 3])
 def test_a_disk_that_is_full_for_one_file_keeps_nothing_of_the_others(parts, store_path, monkeypatch, fails):
-    write, seen = ArchiveFolder.write, []
+    begin, seen = ArchiveFolder.begin, []
 
-    def refuse(folder, path, content, *, step):
+    def refuse(folder, path, *, step):
         seen.append(path)
         if len(seen) == fails:
             raise OSError(28, "No space left on device")
-        write(folder, path, content, step=step)
+        return begin(folder, path, step=step)
 
     with Store.open(store_path, create=True) as store, StoreReader.open(store_path) as reader:
         store.register_tags(make_tags(TAGS), T0, "test")
         with monkeypatch.context() as patch:
-            patch.setattr(ArchiveFolder, "write", refuse)
+            patch.setattr(ArchiveFolder, "begin", refuse)
             with pytest.raises(StoreFullError, match="write a file of the archive"):
                 insert(store, samples_of(TAGS, EACH))
         assert stored_rows(reader.snapshot()) == []

@@ -15,7 +15,7 @@ from conformance.store_data import SECOND, T0, good, make_current, make_samples,
 from conformance.store_suite import audit_rows, newest_rows, stored_rows
 from historian.errors import StoreLockedError, StoreNotFoundError, StoreVersionError
 from historian.model.commit import Commit
-from historian.model.status import BAD_SHUTDOWN
+from historian.model.status import BAD_SHUTDOWN, SUBSTITUTED
 from storage import archive, names
 from storage.files import ArchiveFolder
 from storage.reader import StoreReader
@@ -151,6 +151,23 @@ def test_files_that_compaction_replaced_are_left_out(store):
     assert rows(store) == [good(1, 2, 2.0)]
     assert [left.path.split("-")[-2] for left in report.left] == ["000001", "000002"]
     assert "compaction" in report.left[0].why
+
+
+def test_what_was_removed_does_not_come_back(store):
+    """The files that compaction merged are kept for ten minutes: with the removed sample, which the new one has not."""
+    with Store.open(store) as opened:
+        opened.remove(1, T0 + SECOND, T0 + SECOND + 1, who="test", why="test", time_us=LATER)
+        opened.edit(1, T0 + 2 * SECOND, 7.0, who="test", why="test", time_us=LATER)
+        opened.flush(force=True)
+        assert opened.compact(LATER + 100 * 86_400 * SECOND, everything=True).errors == ()
+        before = rows(store)
+        assert before[0] == (1, T0 + 2 * SECOND, 7.0, SUBSTITUTED)
+    assert len(parquet(store)) > 1
+    lose_database(store)
+    report = make(store)
+    assert rows(store) == before
+    assert all("compaction replaced it" in left.why for left in report.left)
+    assert len(report.left) == len(parquet(store)) - 1
 
 
 def test_samples_of_two_files_are_there_once(store):

@@ -34,7 +34,7 @@ LOOKED_AT: Final = 2048
 
 @dataclass(frozen=True, slots=True)
 class Encodings:
-    """How values are written: all as ``repeating`` says where ``unique`` is None, else each kind in a file of its own."""
+    """How values are written: all as ``repeating`` says where ``unique`` is None, else each kind in its own file."""
 
     repeating: Encoding
     unique: Encoding | None = None

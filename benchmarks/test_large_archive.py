@@ -23,7 +23,7 @@ START = datetime(2025, 1, 1, tzinfo=UTC)
 HOUR_US = 3_600_000_000
 
 
-def best_ms(ask, rounds=7):
+def best_ms(ask, rounds=25):
     times = []
     for _ in range(rounds):
         start = time.perf_counter()

@@ -48,7 +48,7 @@ def narrowed(
     extent = Evaluator(connection, reading.tags, values).extent(analysis.wanted)
     source = None if extent.is_everything else provide(connection, reading, extent, analysis.columns)
     # Not materialized: a query that names samples twice has other conditions in each place.
-    return source and f"with {SAMPLES} as not materialized (from {source}) {sql}"
+    return source and f"with {SAMPLES} as not materialized ({source}) {sql}"
 
 
 def _analysed(connection: duckdb.DuckDBPyConnection, sql: str) -> Analysis:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from historian.model.samples import BoolArray, FloatArray, Int32Array, Int64Array
+from historian.model.samples import BoolArray, FloatArray, IndexArray, Int32Array, Int64Array
 from storage.catalogue import ArchiveFile
 from storage.footers import Groups
 
@@ -35,25 +35,32 @@ class FileRanges:
         )
 
 
-def overlapping(ranges: FileRanges | Groups, tag_id: Int32Array, start_us: int, end_us: int) -> BoolArray:
-    """bool[n]: this file or row group can hold a sample of one of ``tag_id`` (sorted) in [``start_us``, ``end_us``)."""
-    wanted: BoolArray = (ranges.first_us < end_us) & (ranges.last_us >= start_us) & holding(ranges, tag_id)
-    return wanted
+def overlapping(ranges: FileRanges | Groups, tag_id: Int32Array, start_us: int, end_us: int) -> IndexArray:
+    """The files or row groups that can hold a sample of one of ``tag_id`` (sorted) in [``start_us``, ``end_us``)."""
+    places = np.flatnonzero((ranges.first_us < end_us) & (ranges.last_us >= start_us))
+    return places[holding(ranges, tag_id, places)]
 
 
-def holding(ranges: FileRanges | Groups, tag_id: Int32Array) -> BoolArray:
-    """bool[n]: the range of tags of this file or row group has one of ``tag_id`` (sorted) in it."""
-    found: BoolArray = tag_id.searchsorted(ranges.first_tag) < tag_id.searchsorted(ranges.last_tag, side="right")
+def holding(ranges: FileRanges | Groups, tag_id: Int32Array, places: IndexArray | None = None) -> BoolArray:
+    """bool[n]: one of ``tag_id`` (sorted) is in the range of tags; of all files or row groups, or those at ``places``."""
+    first_tag, last_tag = ranges.first_tag, ranges.last_tag
+    if places is not None:
+        first_tag, last_tag = first_tag[places], last_tag[places]
+    found: BoolArray = tag_id.searchsorted(first_tag) < tag_id.searchsorted(last_tag, side="right")
     return found
 
 
-def share(ranges: FileRanges | Groups, tag_id: Int32Array, start_us: int, end_us: int) -> FloatArray:
-    """float64[n]: about how many samples of ``tag_id`` (sorted) in [``start_us``, ``end_us``) each file or group has.
+def share(
+    ranges: FileRanges | Groups, places: IndexArray, tag_id: Int32Array, start_us: int, end_us: int
+) -> FloatArray:
+    """float64[m]: about how many samples of ``tag_id`` (sorted) in [``start_us``, ``end_us``) those at ``places`` have.
 
-    They would be so many, were its samples spread evenly over its tags and its time.
+    They would be so many, were the samples of a file or row group spread evenly over its tags and its time.
     """
-    inside = np.minimum(ranges.last_us, end_us - 1) - np.maximum(ranges.first_us, start_us) + 1
-    of_time = np.maximum(inside, 0) / (ranges.last_us - ranges.first_us + 1)
-    held = tag_id.searchsorted(ranges.last_tag, side="right") - tag_id.searchsorted(ranges.first_tag)
-    found: FloatArray = ranges.rows * of_time * held / (ranges.last_tag.astype(np.int64) - ranges.first_tag + 1)
+    first_us, last_us = ranges.first_us[places], ranges.last_us[places]
+    first_tag, last_tag = ranges.first_tag[places], ranges.last_tag[places]
+    inside = np.maximum(np.minimum(last_us, end_us - 1) - np.maximum(first_us, start_us) + 1, 0)
+    held = tag_id.searchsorted(last_tag, side="right") - tag_id.searchsorted(first_tag)
+    of_tags = held / (last_tag.astype(np.int64) - first_tag + 1)
+    found: FloatArray = ranges.rows[places] * (inside / (last_us - first_us + 1)) * of_tags
     return found

@@ -27,10 +27,9 @@ class Loose:
     @classmethod
     def of(cls, snapshot: StoreSnapshot, tag_id: Int32Array) -> Loose:
         """Of the tags ``tag_id`` (sorted) alone."""
-        edited = snapshot.edits.take(column(_rows_of(snapshot.edits, tag_id), pa.int64()))
+        recent, edited = _taken(snapshot.recent, tag_id), _taken(snapshot.edits, tag_id)
         if not len(edited):
-            return cls(piece_of(_taken(snapshot.recent, tag_id)), {})
-        recent = _taken(snapshot.recent, tag_id)
+            return cls(piece_of(recent), {})
         tags, times = numpy_of(edited.column("tag_id"), np.int32), times_us(edited)
         seen = ~Keys(tags, times).mask(numpy_of(recent.column("tag_id"), np.int32), times_us(recent))
         added = np.array([kind != REMOVE for kind in edited.column("kind").to_pylist()], np.bool_)

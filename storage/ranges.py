@@ -82,12 +82,16 @@ class RangeReader:
 
     def files(self, snapshot: StoreSnapshot, tag_id: Int32Array, start_us: int, end_us: int) -> tuple[ArchiveFile, ...]:
         """The files that can have samples of ``tag_id``, sorted here, from the catalogue alone."""
-        wanted = overlapping(self._files(snapshot), tag_id, start_us, end_us)
-        return snapshot.files if wanted.all() else tuple(snapshot.files[place] for place in np.flatnonzero(wanted))
+        places = overlapping(self._files(snapshot), tag_id, start_us, end_us)
+        if len(places) == len(snapshot.files):
+            return snapshot.files
+        return tuple(snapshot.files[place] for place in places.tolist())
 
     def roughly(self, snapshot: StoreSnapshot, tag_id: Int32Array, start_us: int, end_us: int) -> float:
         """How many samples of ``tag_id``, sorted here, are in files: a guess from the catalogue alone."""
-        return float(share(self._files(snapshot), tag_id, start_us, end_us).sum())
+        ranges = self._files(snapshot)
+        places = overlapping(ranges, tag_id, start_us, end_us)
+        return float(share(ranges, places, tag_id, start_us, end_us).sum())
 
     def is_quick(self, snapshot: StoreSnapshot, tag_id: Int32Array, start_us: int, end_us: int, samples: int) -> bool:
         """True when there are at most about so many samples, and what is unpacked for them can be kept in memory.
@@ -100,7 +104,7 @@ class RangeReader:
         chosen = self._groups(snapshot, tag_id, start_us, end_us)
         if not self._pieces.fits(sum(int(groups.rows[numbers].sum()) for _, groups, numbers in chosen)):
             return False
-        archived = sum(share(groups, tag_id, start_us, end_us)[numbers].sum() for _, groups, numbers in chosen)
+        archived = sum(share(groups, numbers, tag_id, start_us, end_us).sum() for _, groups, numbers in chosen)
         return bool(archived + _count_recent(snapshot, tag_id, start_us, end_us).sum() <= samples)
 
     @property
@@ -127,10 +131,10 @@ class RangeReader:
         """Path, footer and numbers of the row groups that can have some."""
         ranges = self._files(snapshot)
         found = []
-        for place in np.flatnonzero(overlapping(ranges, tag_id, start_us, end_us)).tolist():
+        for place in overlapping(ranges, tag_id, start_us, end_us).tolist():
             path = ranges.files[place].path
             groups = self._pieces.groups(path)
-            numbers = np.flatnonzero(overlapping(groups, tag_id, start_us, end_us))
+            numbers = overlapping(groups, tag_id, start_us, end_us)
             if len(numbers):
                 found.append((path, groups, numbers))
         return found
@@ -178,6 +182,8 @@ def _next_to(part: Part, at_us: Int64Array) -> Part:
 
 def _count_recent(snapshot: StoreSnapshot, tag_id: Int32Array, start_us: int, end_us: int) -> IndexArray:
     """intp[k]: how many samples of each tag in the range are in no file yet."""
+    if not len(snapshot.recent):
+        return np.zeros(len(tag_id), np.intp)
     recent, times = numpy_of(snapshot.recent.column("tag_id"), np.int32), times_us(snapshot.recent)
     mine = recent[np.isin(recent, tag_id) & (times >= start_us) & (times < end_us)]
     return np.bincount(tag_id.searchsorted(mine), minlength=len(tag_id))

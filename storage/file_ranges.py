@@ -42,7 +42,7 @@ def overlapping(ranges: FileRanges | Groups, tag_id: Int32Array, start_us: int, 
 
 
 def holding(ranges: FileRanges | Groups, tag_id: Int32Array, places: IndexArray | None = None) -> BoolArray:
-    """bool[n]: one of ``tag_id`` (sorted) is in the range of tags; of all files or row groups, or those at ``places``."""
+    """bool[n]: of all files or row groups, or those at ``places``: a tag of ``tag_id`` (sorted) is in range."""
     first_tag, last_tag = ranges.first_tag, ranges.last_tag
     if places is not None:
         first_tag, last_tag = first_tag[places], last_tag[places]

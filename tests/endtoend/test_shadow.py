@@ -10,28 +10,25 @@ import pytest
 
 from collectors.simulator.plant import Plant
 from endtoend.commandline import Collecting, eventually, historian, rows, status
-from historian.config.load import load_configuration
-from historian.config.settings import ShadowSettings
-from historian.pipeline.shadow import shadowed
 from storage.reader import StoreReader
 
 pytestmark = [
-    pytest.mark.timeout(120),
+    pytest.mark.timeout(240),
     pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals"),
 ]
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
-    """The folder of a run of some seconds with every tag shadowed that leaves anything out."""
+    """The folder of a run of some seconds with some tags shadowed."""
     folder = tmp_path_factory.mktemp("shadow")
     with Plant() as plant:
         settings = plant.write_configuration(folder)
         text = settings.read_text(encoding="utf-8").replace('rate = "200ms"', 'rate = "20ms"')
-        settings.write_text(text + '\n[shadow]\nshare = "100%"\n', encoding="utf-8")
+        settings.write_text(text + '\n[shadow]\ntags = ["FIC101.*", "LIC102.PV", "TIC205.PV"]\n', encoding="utf-8")
         with Collecting(folder) as collecting:
             collecting.wait_until_connected()
-            eventually(lambda: raw_samples(folder) > 8000, "some thousand raw samples are kept")
+            eventually(lambda: raw_samples(folder) > 1800, "a few hundred raw samples of each are kept", 90)
             during = historian("verify", "--bound", "--format", "json", folder=folder)
             assert json.loads(during.stdout)["kept"], during.stdout
             collecting.stop()  # in order: until then what the door holds is seen as well
@@ -50,8 +47,7 @@ def test_every_promise_was_kept(folder):
     assert found["samples"] == raw_samples(folder)
     assert found["left_out"] < found["samples"] / 2
     tags = {row["tag"] for row in found["tags"]}
-    wanted = shadowed(load_configuration(folder / "historian.toml").tags, ShadowSettings(share=1.0))
-    assert {"FIC101.PV", "TIC205.PV", "LIC102.PV"} <= tags <= wanted
+    assert tags == {"FIC101.PV", "FIC101.SP", "FIC101.OUT", "LIC102.PV", "TIC205.PV"}  # FIC101.MODE is a state
     assert all(row["largest_error"] > 0 for row in found["tags"] if row["tag"] == "FIC101.PV")
 
 
@@ -70,7 +66,7 @@ def test_tune_predicts_what_was_stored_of_these_scans(folder):
     bound = json.loads(historian("verify", "--bound", "--format", "json", folder=folder).stdout)
     happened = {row["tag"]: row["largest_error"] for row in bound["tags"]}
     stored = {row["tag"]: row["n"] for row in rows("select tag, count(*) as n from samples group by tag", folder)}
-    assert predicted
+    assert "FIC101.PV" in predicted
     for tag, present in predicted.items():
         # The end of the run is one sample more.
         assert present["kept"] == pytest.approx(stored[tag], rel=0.1, abs=2), tag

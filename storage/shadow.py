@@ -27,7 +27,7 @@ from storage.database import explained, transaction
 PACK_US: Final = 600 * US_PER_S
 PACK_ROWS: Final = 200_000
 """Rows of commits become one when they are so old, or have so many samples together: of ten tags at one a second a
-packed row has 6,000 samples in some 15 kB."""
+packed row has 6,000 samples in some 20 kB."""
 
 
 class ShadowRow(NamedTuple):

@@ -58,7 +58,5 @@ def _write(path: Path, certificate: x509.Certificate) -> None:
 
 
 def _key_bytes(key: ec.EllipticCurvePrivateKey, password: str) -> bytes:
-    encryption = (
-        serialization.BestAvailableEncryption(password.encode()) if password else serialization.NoEncryption()
-    )
+    encryption = serialization.BestAvailableEncryption(password.encode()) if password else serialization.NoEncryption()
     return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)

@@ -15,6 +15,7 @@ from typing import Final
 
 from conformance.held_data import Door
 from conformance.store_data import SECOND, T0, Row, good, make_current, make_samples, make_tags
+from historian.config.settings import ShadowSettings
 from historian.model.commit import AuditEvent, Commit, QuarantinedSample
 from historian.model.status import BAD_NO_COMMUNICATION, SUBSTITUTED
 from historian.model.tag import ValueType
@@ -40,6 +41,8 @@ LATE: Final = good(2, -5, -5.0)
 AT_THE_DOOR: Final[list[Row]] = [good(2, 2, 1.0), good(2, 3, 1.0), good(2, 4, 1.0), good(2, 4.5, 5.0)]
 """Since version 3: scans of a tag with compression, the last of which came after the others were settled.  A run that
 ends leaves out the second."""
+SHADOWED: Final[list[Row]] = [good(2, 2, 1.0), good(2, 3, 1.25), good(2, 4, 1.0)]
+"""Since version 3: raw samples kept as a proof, the first two in a packed row."""
 NOTE: Final = Annotation(1, T0, T0 + SECOND, "probe cleaned")
 """Since version 3."""
 REFUSED: Final = QuarantinedSample(2, T0 + 10**12, "7", 0, "in the future", T0)
@@ -67,7 +70,9 @@ def make(folder: Path) -> None:
         store.flush(force=True)
         door = Door(3)
         door.push(AT_THE_DOOR[:-1])
-        store.commit(Commit(T0 + 4 * SECOND, door.settle()))
+        store.commit(Commit(T0 + 3 * SECOND, shadow=make_samples(SHADOWED[:2])))
+        store.tend_shadow(T0 + 1000 * SECOND, ShadowSettings())
+        store.commit(Commit(T0 + 4 * SECOND, door.settle(), shadow=make_samples(SHADOWED[2:])))
         known = [*HELD, BUFFERED[1], AT_THE_DOOR[-1]]
         current = make_current(known, newest=[False, True, True, True], pending=[True, True, False, False])
         event = AuditEvent(T0, "golden", "clock step", "clock", "0", "-5 s", "seen")

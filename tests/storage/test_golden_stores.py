@@ -4,14 +4,27 @@ from __future__ import annotations
 
 import shutil
 
+import pyarrow as pa
 import pytest
 
-from conformance.golden_store import ARCHIVED, AT_THE_DOOR, BUFFERED, EDITED, FOLDER, HELD, REFUSED, samples_of
+from conformance.golden_store import (
+    ARCHIVED,
+    AT_THE_DOOR,
+    BUFFERED,
+    EDITED,
+    FOLDER,
+    HELD,
+    REFUSED,
+    SHADOWED,
+    samples_of,
+)
 from conformance.store_data import SECOND, T0
-from conformance.store_suite import audit_rows, newest_rows, stored_rows
+from conformance.store_suite import audit_rows, newest_rows, rows_of, stored_rows
+from historian.config.settings import ShadowSettings
 from historian.model.status import BAD_SHUTDOWN
+from storage.columns import complete, to_batch
 from storage.reader import StoreReader
-from storage.schema import EDITS_SINCE, FORMAT_VERSION, HELD_SINCE
+from storage.schema import EDITS_SINCE, FORMAT_VERSION, HELD_SINCE, SHADOW_SINCE
 from storage.store import Store
 
 VERSIONS = range(1, FORMAT_VERSION + 1)
@@ -67,6 +80,22 @@ def test_everything_is_read(golden):
             ("T002", 1, "", "text"),
         ]
         assert reader.quarantine() == [REFUSED]
+
+
+def test_raw_samples_kept_as_a_proof(golden):
+    with StoreReader.open(golden) as reader:
+        rows = reader.shadow_rows()
+        raw = [rows_of(complete(pa.Table.from_batches([to_batch(reader.shadow_samples(row))]))) for row in rows]
+        if reader.snapshot().format_version < SHADOW_SINCE:
+            assert rows == []
+            assert reader.statistics().shadow_rows == 0
+        else:
+            assert [row.packed for row in rows] == [1, 0]
+            assert raw == [SHADOWED[:2], SHADOWED[2:]]
+            assert reader.statistics().shadow_rows == 3
+    with Store.open(golden) as store:
+        store.tend_shadow(T0 + 8 * 86_400 * SECOND, ShadowSettings())
+        assert store.statistics().shadow_rows == 0
 
 
 def test_the_next_run_takes_it_over(golden):

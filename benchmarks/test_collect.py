@@ -21,9 +21,10 @@ import pytest
 
 from collectors.driver import Reading
 from collectors.health import SourceHealth
-from collectors.runner import SourceRunner, run_sources
+from collectors.runner import SourceRunner
 from collectors.schedule import SystemTimer
 from collectors.simulator.plant import SimulatedServer
+from collectors.supervisor import run_sources
 from historian.config.settings import Configuration, StoreSettings
 from historian.errors import StoreError
 from historian.model.clock import SystemClock
@@ -193,6 +194,9 @@ class IdleDriver:
         count = len(group.tags)
         now_us = SystemClock().wall_us()
         return Reading(np.full(count, now_us), np.zeros(count), np.zeros(count, np.uint32))
+
+    async def forget(self, group) -> None:
+        """Nothing was prepared."""
 
     async def close(self) -> None:
         """There is nothing to close."""

@@ -24,6 +24,7 @@ COMMANDS: Final[dict[str, str]] = {
     "check": "Check the configuration and the tag lists; with --connect, read every tag once.",
     "trust": "See which OPC UA servers are trusted; accept or remove one.",
     "collect": "Collect from all sources into the store until stopped.",
+    "reload": "Let the process that collects follow its changed configuration.",
     "status": "Show sources, store and compression, also while collecting.",
     "sql": "Answer a question in SQL from the store.",
     "trend": "Draw tags over time in the terminal or into a picture.",

@@ -5,34 +5,38 @@ from __future__ import annotations
 import asyncio
 import gc
 import getpass
-import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from pathlib import Path
 from typing import Final
 
 import numpy as np
 
-from cli.source_notes import SourceNotes
+from cli.process_figures import ProcessFigures
+from cli.reload import KIND as RELOAD
+from cli.reloader import Reloader
+from cli.running_sources import RunningSources, wanted_groups, wanted_tags
 from cli.upkeep import UpkeepWorker
 from cli.writing import RequestService
-from collectors.backfill import Backfill, Gaps
-from collectors.drivers import Drivers
-from collectors.health import SourceHealth
-from collectors.runner import SourceRunner, run_sources
 from collectors.schedule import SystemTimer
-from historian import __version__
-from historian.config.settings import Configuration, ModbusSource, OpcUaSource, SourceSettings
+from historian.config.settings import Configuration
 from historian.errors import StoreFullError, UsageError
 from historian.model.clock import US_PER_S, AnchoredClock, SystemClock
 from historian.model.samples import Int64Array
 from historian.model.scan import ScanGroup
 from historian.pipeline.commit_loop import CommitLoop
 from historian.pipeline.pipeline import Pipeline
+from storage.reader import StoreReader
 from storage.recovery import Recovery
 from storage.store import Store
+
+if sys.platform == "win32":
+    STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGBREAK)
+    RELOAD_SIGNALS: Final[tuple[signal.Signals, ...]] = ()
+else:
+    STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+    RELOAD_SIGNALS: Final[tuple[signal.Signals, ...]] = (signal.SIGHUP,)
 
 CLOCK_CHECK_S: Final = 1.0
 AHEAD_US: Final = 60 * US_PER_S
@@ -49,8 +53,8 @@ class CollectService:
         self._configuration = configuration
         self._say = say
         self._clock = AnchoredClock(SystemClock())
-        self._drivers = Drivers(self._clock)
-        self._started_us = self._clock.wall_us()
+        self._timer = SystemTimer(self._clock)
+        self._process = ProcessFigures(self._clock)
         self._stop = asyncio.Event()
 
     async def run(self, seconds: float | None = None) -> None:
@@ -63,46 +67,52 @@ class CollectService:
             closing(
                 Store.open(self._configuration.store.path, create=True, settings=self._configuration.store)
             ) as store,
-            _stop_signals(self._stop),
+            on_signals(STOP_SIGNALS, self._stop.set),
         ):
             await self._collect(store, seconds)
 
     async def _collect(self, store: Store, seconds: float | None) -> None:
-        pipeline = self._prepare(store)
-        timer = SystemTimer(self._clock)
-        for settings, _ in self._groups_by_source():
-            self._drivers.make(settings)  # loads the protocol's library now: it takes as long as several scans
-        notes = store.source_notes()
-        runners = [
-            self._runner(settings, groups, pipeline, timer, SourceNotes(settings.name, notes, pipeline))
-            for settings, groups in self._groups_by_source()
-        ]
-        commits = self._commit_loop(store, pipeline, runners)
-        self._say_started(runners)
+        groups = wanted_groups(self._configuration)
+        tag_ids = self._register(store)
+        pipeline = self._pipeline(store, groups, tag_ids)
+        running = RunningSources(pipeline, self._timer, self._process, store.source_notes())
+        running.prepare(self._configuration, groups)
+        commits = self._commit_loop(store, pipeline, running)
+        reloader = Reloader(
+            self._configuration, tag_ids,
+            store=store, pipeline=pipeline, sources=running, clock=self._clock, say=self._say,
+        )  # fmt: skip
+        self._say_started(running)
         # What is loaded by now stays; to look through it for garbage again and again holds up scans for 30 ms.
         gc.freeze()
-        sources = asyncio.create_task(run_sources(runners, self._stop, timer), name="sources")
+        running.start()
+        requests = RequestService(store, self._say, {RELOAD: reloader.handle})
         committing = asyncio.create_task(commits.run(self._stop), name="commits")
         watching = asyncio.create_task(self._watch_clock(pipeline), name="clock")
-        serving = asyncio.create_task(RequestService(store, self._say).run(self._stop), name="requests")
+        serving = asyncio.create_task(requests.run(self._stop), name="requests")
+        following = asyncio.create_task(reloader.follow_signals(), name="reload")
         upkeep = UpkeepWorker(store, self._configuration, self._clock.wall_us, self._say)
         upkeep.start()
         if seconds is not None:
             asyncio.get_running_loop().call_later(seconds, self._stop.set)
         try:
-            await asyncio.wait([sources, committing, watching], return_when=asyncio.FIRST_COMPLETED)
+            with on_signals(RELOAD_SIGNALS, reloader.ask):
+                # None of these ends by itself before the stop but by a fault.
+                await asyncio.wait([committing, watching, serving, following], return_when=asyncio.FIRST_COMPLETED)
         finally:
             self._stop.set()
             watching.cancel()
+            following.cancel()
             await asyncio.to_thread(upkeep.stop)
-            await asyncio.wait([sources, serving], timeout=CLOSE_S)
-            sources.cancel()
+            closing_all = asyncio.create_task(running.close(), name="closing")
+            await asyncio.wait([closing_all, serving, following], timeout=CLOSE_S)
+            closing_all.cancel()
             serving.cancel()
         await committing
         pipeline.finish()
         self._say_stopped(pipeline, await commits.finish(), commits)
         await asyncio.to_thread(self._archive_the_rest, store)
-        _raise_fault(sources, watching, serving)
+        _raise_fault(closing_all, watching, serving, following)
 
     def _archive_the_rest(self, store: Store) -> None:
         """After an orderly stop everything is in the Parquet files, for programs that read only these."""
@@ -113,54 +123,33 @@ class CollectService:
 
     # -- before --------------------------------------------------------------------------------------------------
 
-    def _prepare(self, store: Store) -> Pipeline:
+    def _register(self, store: Store) -> dict[str, int]:
         now_us = self._clock.wall_us()
         recovery = store.recover(now_us)
         if recovery is not None:
             self._say(_recovered(recovery))
-        tag_ids = store.register_tags(self._configuration.tags, now_us, _person())
+        with closing(StoreReader.open(store.folder)) as reader:
+            # A source that was taken out of the configuration must not look like one of today.
+            known = {f"source/{name}" for name in self._configuration.sources}
+            gone = [name for name in reader.health() if name.startswith("source/") and name not in known]
+        if gone:
+            store.note_figures({name: {} for name in gone})
+        return store.register_tags(wanted_tags(self._configuration), now_us, _person())
+
+    def _pipeline(self, store: Store, groups: Sequence[ScanGroup], tag_ids: Mapping[str, int]) -> Pipeline:
         newest = store.newest()
-        pipeline = Pipeline(self._configuration, self._configuration.groups(), tag_ids, newest, self._clock)
-        ahead_us = newest.time_us[np.isin(newest.tag_id, list(tag_ids.values()))] - now_us
+        pipeline = Pipeline(self._configuration, groups, tag_ids, newest, self._clock)
+        ahead_us = newest.time_us[np.isin(newest.tag_id, list(tag_ids.values()))] - self._clock.wall_us()
         if (ahead_us > AHEAD_US).any():
             text = _clock_behind(ahead_us[ahead_us > AHEAD_US])
             pipeline.event("clock behind", "system clock", text)
             self._say(text)
         return pipeline
 
-    def _groups_by_source(self) -> Iterator[tuple[SourceSettings, list[ScanGroup]]]:
-        groups = self._configuration.groups()
-        for name, settings in self._configuration.sources.items():
-            mine = [group for group in groups if group.source == name]
-            if mine:
-                yield settings, mine
-
-    def _runner(
-        self,
-        settings: SourceSettings,
-        groups: list[ScanGroup],
-        pipeline: Pipeline,
-        timer: SystemTimer,
-        notes: SourceNotes,
-    ) -> SourceRunner:
-        protocol = "modbus" if isinstance(settings, ModbusSource) else "opcua"
-        health = SourceHealth(protocol, settings.url)
-        gaps = _gaps(settings, groups, pipeline, notes)
-        backfill = None if gaps is None else Backfill(gaps, groups, pipeline, timer, health)
-        return SourceRunner(
-            settings.name,
-            groups,
-            make_driver=lambda: self._drivers.make(settings, notes),
-            sink=pipeline,
-            timer=timer,
-            health=health,
-            backfill=backfill,
-        )
-
-    def _commit_loop(self, store: Store, pipeline: Pipeline, runners: list[SourceRunner]) -> CommitLoop:
+    def _commit_loop(self, store: Store, pipeline: Pipeline, running: RunningSources) -> CommitLoop:
         def health() -> Mapping[str, Mapping[str, object]]:
-            figures = {f"source/{runner.name}": runner.health.as_mapping() for runner in runners}
-            return {**figures, "process": self._process_figures(pipeline, commits)}
+            figures = {f"source/{name}": each for name, each in running.figures().items()}
+            return {**figures, "process": self._process.take(pipeline, commits)}
 
         commits = CommitLoop(
             pipeline,
@@ -183,36 +172,14 @@ class CollectService:
                 pipeline.event("clock step", "system clock", str(step))
                 self._say(f"{step}; sample times stay in order")
 
-    def _process_figures(self, pipeline: Pipeline, commits: CommitLoop) -> dict[str, object]:
-        counts, now_us = pipeline.counts(), self._clock.wall_us()
-        return {
-            "pid": os.getpid(),
-            "version": __version__,
-            "started_us": self._started_us,
-            "updated_us": now_us,
-            "samples_in": counts.received,
-            "samples_reported": counts.reported,
-            "samples_stored": counts.stored,
-            "unchanged": counts.unchanged,
-            "restamped": counts.restamped,
-            "quarantined": counts.quarantined,
-            "rate_per_s": counts.received / max((now_us - self._started_us) / US_PER_S, 1.0),
-            "commits": commits.commits,
-            "commit_ms": commits.commit_ms,
-            "commit_max_ms": commits.commit_max_ms,
-            "pending_rows": commits.waiting_samples,
-            "memory_bytes": resident_bytes(),
-            "store_state": commits.state,
-            "last_error": commits.last_error or commits.flush_error,
-        }
-
     # -- what is said --------------------------------------------------------------------------------------------
 
-    def _say_started(self, runners: list[SourceRunner]) -> None:
+    def _say_started(self, running: RunningSources) -> None:
         configuration = self._configuration
         values_per_s = sum(len(group.tags) * US_PER_S / group.rate_us for group in configuration.groups())
+        sources = f"{running.count} source{'s' if running.count != 1 else ''}"
         self._say(
-            f"collecting {len(configuration.tags):,} tags from {len(runners)} source{'s' if len(runners) != 1 else ''} "
+            f"collecting {len(configuration.tags):,} tags from {sources} "
             f"({values_per_s:,.1f} values/s) into {configuration.store.path}; stop with Ctrl-C"
         )
 
@@ -226,30 +193,14 @@ class CollectService:
         self._say(f"stopped in order; {counts.received:,} values read, {counts.stored:,} samples stored")
 
 
-def _gaps(
-    settings: SourceSettings, groups: Sequence[ScanGroup], pipeline: Pipeline, notes: SourceNotes
-) -> Gaps | None:
-    """The gaps of a source that is asked for its history; the first begins where the last run ended."""
-    if not isinstance(settings, OpcUaSource) or not settings.backfill:
-        return None
-    gaps = Gaps(notes, settings.backfill_limit_us)
-    known_us = pipeline.known_until_us(group.number for group in groups)
-    if known_us is not None:
-        gaps.begin(known_us)
-    return gaps
-
-
 @contextmanager
-def _stop_signals(stop: asyncio.Event) -> Iterator[None]:
-    """Set ``stop`` on Ctrl-C and on the signal that a service manager sends."""
+def on_signals(signals: Sequence[signal.Signals], call: Callable[[], None]) -> Iterator[None]:
+    """Call ``call`` in the event loop when one of the signals comes."""
     loop = asyncio.get_running_loop()
-    signals = [signal.SIGINT, signal.SIGTERM]
-    if sys.platform == "win32":
-        signals.append(signal.SIGBREAK)
     before = {number: signal.getsignal(number) for number in signals}
     # signal.signal instead of loop.add_signal_handler, which Windows does not have.
     for number in signals:
-        signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
+        signal.signal(number, lambda *_: loop.call_soon_threadsafe(call))
     try:
         yield
     finally:
@@ -288,11 +239,3 @@ def _person() -> str:
         return getpass.getuser()
     except (OSError, KeyError, ImportError):  # a service account need not have a name
         return "collect"
-
-
-def resident_bytes() -> int:
-    """Memory of this process, 0 where the system does not tell it cheaply."""
-    try:
-        return int(Path("/proc/self/statm").read_text("ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, AttributeError):
-        return 0

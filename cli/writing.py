@@ -101,11 +101,15 @@ def _perform_here(
 
 
 class RequestService:
-    """Serves the request box of a store that is being collected into, in a thread of its own."""
+    """Serves the request box of a store that is being collected into, in a thread of its own.
 
-    def __init__(self, store: Store, say: Callable[[str], None]) -> None:
+    ``also``: what does requests of more kinds, which only a process that collects can do.
+    """
+
+    def __init__(self, store: Store, say: Callable[[str], None], also: Mapping[str, Handler] | None = None) -> None:
         self._store = store
         self._say = say
+        self._also = dict(also or {})
         self._server: RequestServer | None = None
         self._error = ""
 
@@ -125,7 +129,7 @@ class RequestService:
         try:
             if self._server is None:
                 handlers = {kind: handler_of(self._store, kind) for kind in HANDLERS}
-                self._server = RequestServer(self._store.folder, handlers)
+                self._server = RequestServer(self._store.folder, handlers | self._also)
             self._server.serve()
         except OSError as error:
             self._note(str(error))

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Protocol
 
+from collectors.cancellation import uncancelled
 from collectors.driver import ReadPlan
 from collectors.health import SourceHealth
 from collectors.memory import SourceMemory
@@ -126,11 +127,11 @@ def _recalled(note: str | None) -> tuple[int | None, list[Gap]]:
 
 
 class Backfill:
-    """Fills the gaps of one source while it is connected."""
+    """Fills the gaps of one source while it is connected.  ``groups``: those that are filled; they may change."""
 
     def __init__(self, gaps: Gaps, groups: Sequence[ScanGroup], sink: Sink, timer: Timer, health: SourceHealth) -> None:
         self._gaps = gaps
-        self._groups = tuple(groups)
+        self.groups = tuple(groups)
         self._sink = sink
         self._timer = timer
         self._health = health
@@ -150,7 +151,7 @@ class Backfill:
         while True:
             await self._gaps.there_are_some.wait()
             try:
-                await self._fill(name, driver, plan_of)
+                await uncancelled(self._fill(name, driver, plan_of))
             except SourceError as error:
                 log.debug("%s: its history could not be read, this is tried again: %s", name, error)
                 await self._pause(RETRY_US)
@@ -162,7 +163,7 @@ class Backfill:
         """One part of the oldest gap, for all tags."""
         gap = self._gaps.first()
         end_us = min(gap.start_us + SLICE_US, gap.end_us)
-        for group in self._groups:
+        for group in self.groups:
             plan = plan_of(group)
             if plan is None:
                 await self._pause(RETRY_US)  # the connection has just been lost

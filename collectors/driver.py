@@ -73,5 +73,8 @@ class Driver(Protocol):
     async def read(self, group: ScanGroup, plan: ReadPlan) -> Reading:
         """Read every lane once.  Several groups take turns: one request at a time on the connection."""
 
+    async def forget(self, group: ScanGroup) -> None:
+        """The group is not read any more: let go of what ``plan`` made for it at the device."""
+
     async def close(self) -> None:
         """Let go of the connection; never raises, may be called twice."""

@@ -16,8 +16,9 @@ import numpy as np
 
 from collectors.backfill import Backfill, HistoryDriver
 from collectors.backoff import Backoff
+from collectors.cancellation import uncancelled
 from collectors.driver import Driver, Reading, ReadPlan
-from collectors.health import SourceHealth, count_bad
+from collectors.health import Points, SourceHealth
 from collectors.schedule import ScanGrid, Timer
 from collectors.sink import Sink
 from collectors.source_log import SourceLog, log
@@ -33,9 +34,6 @@ LOOK_AGAIN_US: Final = 10 * US_PER_S
 LOOK_AGAIN_LIMIT_US: Final = 600 * US_PER_S
 """Points that a device does not know are looked for again after this time, then after twice as long, up to the limit: a
 server that has just started may not have them yet, and a misspelt one must not cost a scan a minute for ever."""
-
-RESTART_US: Final = US_PER_S
-"""Pause before a runner that ended by a fault of our own is started again."""
 
 
 class SourceRunner:
@@ -68,33 +66,88 @@ class SourceRunner:
         self._lost = asyncio.Event()
         self._silent = False
         self._status: int | None = None
-        self._bad_by_group: dict[int, int] = {}
+        self._points: dict[int, Points] = {}
+        self._tasks: asyncio.TaskGroup | None = None
+        self._scans: dict[int, asyncio.Task[None]] = {}
         health.points = sum(len(group.tags) for group in groups)
 
     async def run(self) -> None:
         """Connect, keep connected and scan, until cancelled; the connection is closed on the way out."""
-        grids = {group.number: self._grid(group) for group in self._groups}
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._keep_connected(grids), name=f"{self.name}: connection")
+                self._tasks = tasks
+                tasks.create_task(self._keep_connected(), name=f"{self.name}: connection")
                 for group in self._groups:
-                    name = f"{self.name}: {group.scan_class}"
-                    tasks.create_task(self._scan_forever(group, grids[group.number]), name=name)
+                    self._start_scans(tasks, group)
         finally:
+            self._tasks = None
+            self._scans.clear()
             await self._disconnect()
+
+    def _start_scans(self, tasks: asyncio.TaskGroup, group: ScanGroup) -> None:
+        name = f"{self.name}: {group.scan_class}"
+        self._scans[group.number] = tasks.create_task(self._scan_forever(group, self._grid(group)), name=name)
 
     def _grid(self, group: ScanGroup) -> ScanGrid:
         return ScanGrid.anchored(self._timer.clock, group.rate_us, group.phase_us)
 
+    # -- other groups --------------------------------------------------------------------------------------------
+
+    async def change(self, groups: Sequence[ScanGroup], exchange: Callable[[], None]) -> None:
+        """Go on with ``groups``; those of them that were there before are not disturbed.
+
+        ``exchange`` lets whoever takes the scans know, at a moment when no group that goes has one under way.
+        """
+        async with self._turn:
+            before, self._groups = self._groups, tuple(groups)
+            kept = {group.number for group in groups}
+            gone = [group for group in before if group.number not in kept]
+            new = [group for group in groups if group not in before]
+            for group in gone:
+                self._let_go(group)
+            if self._backfill is not None:
+                self._backfill.groups = self._groups
+            exchange()
+            self.health.points = sum(len(group.tags) for group in groups)
+            if self._driver is not None and self.health.state == "connected" and not self._lost.is_set():
+                await self._plan_again(self._driver, new, gone)
+            if self._tasks is not None:
+                for group in new:
+                    self._start_scans(self._tasks, group)
+        for group in new:
+            if self._is_due_late(group):
+                await self._scan(group)
+
+    def _let_go(self, group: ScanGroup) -> None:
+        self._plans.pop(group.number, None)
+        self._points.pop(group.number, None)
+        scans = self._scans.pop(group.number, None)
+        if scans is not None:
+            scans.cancel()
+
+    def note_fault(self, error: BaseException) -> None:
+        """The runner has ended by a fault of our own: nobody may think that its source is collected from."""
+        self._note_silence()
+        self._status = BAD_INTERNAL_ERROR
+        self.health.note_error(BAD_INTERNAL_ERROR, f"fault in the collector itself: {error!r}")
+        try:
+            self._send_all_bad()
+        except Exception as second:  # noqa: BLE001 - last line of defence: what takes the scans may be what is broken
+            log.error("%s: its tags cannot be marked Bad either", self.name, exc_info=second)
+
+    def _send_all_bad(self) -> None:
+        for group in self._groups:
+            self._send_bad(group)
+
     # -- the connection ------------------------------------------------------------------------------------------
 
-    async def _keep_connected(self, grids: dict[int, ScanGrid]) -> None:
+    async def _keep_connected(self) -> None:
         while True:
             delay_us = int(self._backoff.next_s() * US_PER_S)
             await self._timer.sleep_until(self._timer.clock.monotonic_us() + delay_us)
             if await self._connect():
                 async with self._backfilling():
-                    await self._read_slow_groups(grids)
+                    await self._read_slow_groups()
                     await self._complete_plans()
             await self._disconnect()
 
@@ -117,10 +170,12 @@ class SourceRunner:
     async def _connect(self) -> bool:
         self._lost.clear()
         driver = self._driver = self._make_driver()
+        plans: dict[int, ReadPlan] = {}
         try:
-            await driver.connect()
-            self._sink.types_resolved(await driver.resolve(self._groups))
-            plans = {group.number: await driver.plan(group) for group in self._groups}
+            await uncancelled(driver.connect())
+            # Others may come while these are planned.
+            while missing := [group for group in self._groups if group.number not in plans]:
+                plans.update(await self._planned(driver, missing))
         except Exception as error:  # noqa: BLE001 - last line of defence: whatever a driver does, the source is retried
             self._fail(error)
             return False
@@ -129,11 +184,18 @@ class SourceRunner:
         self._log.connected(self.health.url, self._groups)
         return True
 
-    async def _read_slow_groups(self, grids: dict[int, ScanGrid]) -> None:
+    async def _planned(self, driver: Driver, groups: Sequence[ScanGroup]) -> dict[int, ReadPlan]:
+        self._sink.types_resolved(await uncancelled(driver.resolve(groups)))
+        return {group.number: await uncancelled(driver.plan(group)) for group in groups}
+
+    async def _read_slow_groups(self) -> None:
         for group in self._groups:
-            grid, now = grids[group.number], self._timer.clock.monotonic_us()
-            if grid.due_us(grid.index_after(now)) - now > READ_AT_ONCE_US:
+            if self._is_due_late(group):
                 await self._scan(group)
+
+    def _is_due_late(self, group: ScanGroup) -> bool:
+        grid, now_us = self._grid(group), self._timer.clock.monotonic_us()
+        return grid.due_us(grid.index_after(now_us)) - now_us > READ_AT_ONCE_US
 
     async def _complete_plans(self) -> None:
         """Look again for points that the device does not know (any more), until the connection is lost."""
@@ -150,10 +212,12 @@ class SourceRunner:
         planned = [group for group in self._groups if group.number in self._plans]
         return [group for group in planned if not self._plans[group.number].is_complete]
 
-    async def _plan_again(self, driver: Driver, groups: Sequence[ScanGroup]) -> None:
+    async def _plan_again(self, driver: Driver, groups: Sequence[ScanGroup], gone: Sequence[ScanGroup] = ()) -> None:
         try:
-            self._sink.types_resolved(await driver.resolve(groups))
-            self._plans.update({group.number: await driver.plan(group) for group in groups})
+            for group in gone:
+                await uncancelled(driver.forget(group))
+            if groups:
+                self._plans.update(await self._planned(driver, groups))
         except Exception as error:  # noqa: BLE001 - last line of defence, as at the first plans
             self._fail(error)
 
@@ -175,22 +239,22 @@ class SourceRunner:
         """The connection is of no use any more: say so once, and turn every tag of the source Bad now."""
         self._status = _status_of(error)
         self._plans = {}
-        self.health.errors += 1
-        self.health.state = "failed"
-        self.health.last_error = str(error) or type(error).__name__
+        self.health.note_error(self._status, str(error) or type(error).__name__)
         self._lost.set()
         if not isinstance(error, SourceError):
             log.error("%s: a fault in the collector itself; the source is tried again", self.name, exc_info=error)
         if self._silent:
             self._log.failed_again(self.health.last_error)
         else:
-            self._silent = True
-            if self._backfill is not None:
-                self._backfill.lost(self.health.last_good_us or self._timer.clock.wall_us())
+            self._note_silence()
             self._log.lost(self.health.last_error)
             self._sink.event("lost", self.name, self.health.last_error)
-            for group in self._groups:
-                self._send_bad(group)
+            self._send_all_bad()
+
+    def _note_silence(self) -> None:
+        self._silent = True
+        if self._backfill is not None:
+            self._backfill.lost(self.health.last_good_us or self._timer.clock.wall_us())
 
     # -- the scans -----------------------------------------------------------------------------------------------
 
@@ -221,7 +285,7 @@ class SourceRunner:
         clock = self._timer.clock
         started_us = clock.monotonic_us()
         try:
-            reading = await driver.read(group, plan)
+            reading = await uncancelled(driver.read(group, plan))
         except Exception as error:  # noqa: BLE001 - last line of defence: one source must not stop the others
             if self._driver is driver:
                 self._fail(error)
@@ -231,6 +295,7 @@ class SourceRunner:
         scan = _scan_of(group, reading, clock.wall_us())
         self.health.skewed += sum(each.skewed for each in (*reading.before, reading))
         self.health.lost += reading.lost
+        self.health.requests += plan.requests
         self._note_reading(scan, clock.monotonic_us() - started_us)
         self._log.first_reading(group, scan)
         if reading.finding:
@@ -243,8 +308,7 @@ class SourceRunner:
         if self._status is None:
             return
         count, now_us = len(group.tags), self._timer.clock.wall_us()
-        self._bad_by_group[group.number] = count
-        self._note_points()
+        self._note_points(group.number, Points(0, 0, count))
         self._sink.accept(
             Scan(
                 group.number,
@@ -259,18 +323,15 @@ class SourceRunner:
     # -- the figures ---------------------------------------------------------------------------------------------
 
     def _note_lateness(self, due_us: int) -> None:
-        lateness_ms = (self._timer.clock.monotonic_us() - due_us) / 1000
-        self.health.lateness_ms = lateness_ms
-        self.health.lateness_max_ms = max(self.health.lateness_max_ms, lateness_ms)
+        self.health.note_lateness((self._timer.clock.monotonic_us() - due_us) / 1000)
 
     def _note_reading(self, scan: Scan, latency_us: int) -> None:
         health = self.health
         health.scans += 1
-        health.latency_ms = latency_us / 1000
-        health.latency_max_ms = max(health.latency_max_ms, health.latency_ms)
-        self._bad_by_group[scan.group] = count_bad(scan.status)
-        self._note_points()
-        if self._bad_by_group[scan.group] < len(scan):
+        health.note_latency(latency_us / 1000)
+        points = Points.of(scan.status)
+        self._note_points(scan.group, points)
+        if points.bad < len(scan):
             health.last_good_us = scan.arrival_us
         self._backoff.reset()
         self._status = None
@@ -282,11 +343,11 @@ class SourceRunner:
             self._log.recovered(self.health.url)
             self._sink.event("recovered", self.name, f"{health.url} answers again")
 
-    def _note_points(self) -> None:
-        seen = sum(len(group.tags) for group in self._groups if group.number in self._bad_by_group)
-        self.health.bad = sum(self._bad_by_group.values())
-        self.health.good = seen - self.health.bad
-        self.health.updated_us = self._timer.clock.wall_us()
+    def _note_points(self, group: int, points: Points) -> None:
+        self._points[group] = points
+        health = self.health
+        health.good, health.uncertain, health.bad = map(sum, zip(*self._points.values(), strict=True))
+        health.updated_us = self._timer.clock.wall_us()
 
 
 def _scan_of(group: ScanGroup, reading: Reading, arrival_us: int) -> Scan:
@@ -303,27 +364,3 @@ def _status_of(error: Exception) -> int:
             return BAD_COMMUNICATION_ERROR
         case _:
             return BAD_INTERNAL_ERROR
-
-
-async def run_sources(runners: Sequence[SourceRunner], stop: asyncio.Event, timer: Timer) -> None:
-    """Collect from all sources until ``stop`` is set, then close every connection."""
-    tasks = [asyncio.create_task(_supervise(runner, timer), name=runner.name) for runner in runners]
-    try:
-        await stop.wait()
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def _supervise(runner: SourceRunner, timer: Timer) -> None:
-    """Start a runner again that ended by a fault of our own; the other sources go on meanwhile."""
-    while True:
-        try:
-            await runner.run()
-        except Exception as error:  # noqa: BLE001 - last line of defence: no task of a source may die in silence
-            runner.health.errors += 1
-            runner.health.state = "failed"
-            runner.health.last_error = f"fault in the collector itself: {error!r}"
-            log.error("%s: a fault in the collector itself; the source is started again", runner.name, exc_info=error)
-        await timer.sleep_until(timer.clock.monotonic_us() + RESTART_US)

@@ -8,11 +8,12 @@ from collections.abc import Mapping
 
 
 def replace(connection: sqlite3.Connection, figures: Mapping[str, Mapping[str, object]]) -> None:
-    """Put new figures in the place of the old ones of the same names."""
+    """Put new figures in the place of the old ones of the same names; no figures at all take the name away."""
     connection.executemany(
         "insert or replace into health (name, figures) values (?, ?)",
-        [(name, json.dumps(dict(mapping))) for name, mapping in figures.items()],
+        [(name, json.dumps(dict(mapping))) for name, mapping in figures.items() if mapping],
     )
+    connection.executemany("delete from health where name = ?", [(name,) for name, each in figures.items() if not each])
 
 
 def read(connection: sqlite3.Connection) -> dict[str, dict[str, object]]:

@@ -140,6 +140,9 @@ class ModbusDriver:
             layout = await asyncio.to_thread(layout_of, work.points, [outcome.block for outcome in outcomes])
         return self._reading(layout, outcomes, self._learn(exploration.known))
 
+    async def forget(self, group: ScanGroup) -> None:
+        """Nothing: a device knows of no plans."""
+
     async def close(self) -> None:
         """Drop the connection; never raises."""
         self._note_cost()

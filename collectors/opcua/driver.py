@@ -140,6 +140,9 @@ class OpcUaDriver:
         async for pages in read_history(self._connected(), plan.found, start_us, end_us):
             yield history_page(group.number, pages, plan.accepts, (start_us, end_us))
 
+    async def forget(self, group: ScanGroup) -> None:
+        """Nothing: a server that is polled knows of no plans."""
+
     async def close(self) -> None:
         """Let go of the session and the socket."""
         connection, self._connection, self._finder = self._connection, None, None

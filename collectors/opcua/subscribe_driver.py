@@ -109,6 +109,10 @@ class OpcUaSubscriptionDriver(OpcUaDriver):
         findings, plan.findings = plan.findings, []
         return replace(reading, finding="; ".join(findings))
 
+    async def forget(self, group: ScanGroup) -> None:
+        """Delete the group's subscription."""
+        await self._delete(group)
+
     async def close(self) -> None:
         """Let go of the subscriptions, the session and the socket."""
         publisher, self._publisher = self._publisher, None

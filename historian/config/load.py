@@ -41,7 +41,7 @@ def load_configuration(path: Path, texts: Mapping[Path, str] | None = None) -> C
     return Configuration(
         path, sections.store, sections.scan_classes, sections.sources, tags,
         sections.limits.future, sections.limits.past, sections.compaction, sections.retention, sections.pki,
-        sections.shadow,
+        sections.shadow, sections.health,
     )  # fmt: skip
 
 

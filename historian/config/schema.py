@@ -25,6 +25,7 @@ from historian.config.settings import (
     CompactionSettings,
     Configuration,
     Deadband,
+    HealthSettings,
     ModbusSource,
     NetworkEndpoint,
     OpcUaMode,
@@ -44,6 +45,7 @@ _OPCUA: Final = OpcUaSource("", "")
 _COMPACTION: Final = CompactionSettings()
 _THINNING: Final = ThinningSettings(0)
 _SHADOW: Final = ShadowSettings()
+_HEALTH: Final = HealthSettings()
 PKI: Final = "pki"
 """The folder of certificates beside the configuration."""
 
@@ -173,6 +175,7 @@ class Root(Section):
     compaction: dict[str, Any] = Field(default_factory=dict, description="the section [compaction]")
     retention: dict[str, Any] = Field(default_factory=dict, description="the section [retention]")
     shadow: dict[str, Any] = Field(default_factory=dict, description="the section [shadow]")
+    health: dict[str, Any] = Field(default_factory=dict, description="the section [health]")
     pki: PathText = PKI
 
 
@@ -293,6 +296,12 @@ class ShadowSection(Section):
     tags: list[str] | None = Field(None, description='a list of tag names or patterns, such as ["FIC*", "TIC205.PV"]')
     keep: Annotated[int, _duration_from("1h", "366d")] = _SHADOW.keep_us
     max_bytes: Annotated[int, _read_text(_archive_size, "a size in quotes such as 500MB")] = _SHADOW.max_bytes
+
+
+class HealthSection(Section):
+    """``[health]``: what the historian records of itself."""
+
+    tags: bool = Field(_HEALTH.tags, description="true or false")
 
 
 class RetentionGroupSection(Section):

@@ -18,6 +18,7 @@ from historian.config.modbus_source import modbus_faults, modbus_source
 from historian.config.nearest import did_you_mean, nearest, one_of, shown
 from historian.config.settings import (
     CompactionSettings,
+    HealthSettings,
     OpcUaSecurity,
     OpcUaSource,
     RetentionGroup,
@@ -59,6 +60,7 @@ class Sections:
     retention: RetentionSettings
     pki: Path
     shadow: ShadowSettings
+    health: HealthSettings
 
 
 def read_sections(document: TomlDocument, faults: FaultList) -> Sections:
@@ -78,6 +80,7 @@ def read_sections(document: TomlDocument, faults: FaultList) -> Sections:
         compaction=reader.compaction(),
         retention=reader.retention(),
         shadow=reader.shadow(),
+        health=reader.health(),
         pki=reader.pki(),
     )
 
@@ -155,6 +158,10 @@ class _SectionReader:
         if section is None:
             return ShadowSettings()
         return ShadowSettings(section.share or 0.0, tuple(section.tags or ()), section.keep, section.max_bytes)
+
+    def health(self) -> HealthSettings:
+        section = self.read(schema.HealthSection, self.table("health"), ("health",))
+        return HealthSettings() if section is None else HealthSettings(section.tags)
 
     def retention(self) -> RetentionSettings:
         section = self.read(schema.RetentionSection, self.table("retention"), ("retention",))

@@ -77,6 +77,13 @@ class ShadowSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class HealthSettings:
+    """What the historian records of itself.  ``tags``: its figures as tags, every ten seconds."""
+
+    tags: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class RetentionSettings:
     """What of the archive goes.  None: nothing for that reason.
 
@@ -258,6 +265,7 @@ class Configuration:
     retention: RetentionSettings = RetentionSettings()
     pki: Path = Path("pki")
     shadow: ShadowSettings = ShadowSettings()
+    health: HealthSettings = HealthSettings()
 
     def groups(self) -> tuple[ScanGroup, ...]:
         """The scan groups, numbered from 0: sources in their order, and within a source the scan classes in theirs."""

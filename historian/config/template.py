@@ -144,6 +144,12 @@ url = "opc.tcp://127.0.0.1:4840/plant"
 # tags = ["TIC205.PV"]      # and these
 # keep = "7d"
 # max_bytes = "500MB"
+
+
+# What the historian records of itself ------------------------------------------------------------------------------
+
+[health]
+# tags = false              # true: scan times, errors, memory and so on as tags historian.*, every 10 s
 """
 
 _ROWS: Final = (

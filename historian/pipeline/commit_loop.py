@@ -18,6 +18,7 @@ from typing import Final, Protocol
 from historian.errors import HistorianError, StoreFullError, StoreUnavailableError
 from historian.model.clock import US_PER_S
 from historian.model.commit import Commit, HeldSamples
+from historian.model.recent import Recent
 from historian.model.samples import Samples, concatenate
 from historian.model.tag import ValueType
 from historian.pipeline.pipeline import WHO, Pipeline
@@ -81,6 +82,8 @@ class CommitLoop:
         self.commits = 0
         self.commit_ms = 0.0
         self.commit_max_ms = 0.0
+        self.commit_rows = 0
+        self.recent_ms = Recent()
         self.state = "ok"
         self.last_error = ""
         self.flush_error = ""
@@ -140,6 +143,7 @@ class CommitLoop:
         self._types.clear()
         if self.state != "ok":
             await loop.run_in_executor(self._committing, self._tell, None)
+        self.commit_rows = len(commit.stored)
         self._note_done((time.perf_counter() - started) * 1000)
         return True
 
@@ -179,6 +183,7 @@ class CommitLoop:
     def _note_done(self, took_ms: float) -> None:
         self.commits += 1
         self.commit_ms = took_ms
+        self.recent_ms.note(took_ms)
         self.commit_max_ms = max(self.commit_max_ms, took_ms)
         if self.state != "ok":
             self.state = "ok"

@@ -12,7 +12,7 @@ from historian.compression.lanes import LaneSamples, LaneSettings
 from historian.model.commit import CurrentSamples, HeldSamples, QuarantinedSample
 from historian.model.samples import BoolArray, IndexArray, Int32Array, Int64Array, Samples, concatenate
 from historian.model.scan import LateValues, Scan, ScanGroup
-from historian.model.status import BAD_WAITING_FOR_INITIAL_DATA
+from historian.model.status import BAD_SHUTDOWN, BAD_WAITING_FOR_INITIAL_DATA
 from historian.model.tag import ValueType
 from historian.pipeline.part import by_number, gone, split
 from historian.pipeline.scaling import Scaling
@@ -172,11 +172,30 @@ class GroupPipeline:
     def interrupt(self, time_us: int, status: int) -> Samples:
         """Close what is open, then a Bad sample of this status for each lane read so far: history ends here for now."""
         stored = [part.drain() for part in self._parts]
-        newest = self._guard.last(np.flatnonzero(self._read))
+        return self._final([*stored, self._end(np.flatnonzero(self._read), time_us, status)])
+
+    def retire(self, time_us: int, ended: Collection[int]) -> Samples:
+        """No more scans will come: close what is open; BadShutdown for the lanes of the tags ``ended`` that were read.
+
+        ``ended`` are identifiers; the other tags go on in another group, without a gap.
+        """
+        stored = [part.drain() for part in self._parts]
+        self._reported_before += sum(part.reported for part in self._parts)
+        self._gone |= set(by_number(self._parts, self._first_door))
+        self._parts = []
+        is_ended = self._read & np.isin(self._tag_ids, list(ended))
+        return self._final([*stored, self._end(np.flatnonzero(is_ended), time_us, BAD_SHUTDOWN)])
+
+    def _end(self, lanes: IndexArray, time_us: int, status: int) -> Samples:
+        newest = self._guard.last(lanes)
         final = _bad(newest.lane, time_us, status)
         final = replace(final, time_us=np.maximum(newest.time_us + 1, time_us))
         self._guard.remember(final)
-        return self._final([*stored, final.to_samples(self._tag_ids)])
+        return final.to_samples(self._tag_ids)
+
+    def newest(self) -> Samples:
+        """The newest sample of each tag that ever had one."""
+        return self._guard.known().to_samples(self._tag_ids)
 
     def resolve(self, types: dict[str, ValueType]) -> tuple[dict[int, ValueType], Samples]:
         """Types told by the source, by tag name; those that are news, by tag identifier, and what became final."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -25,17 +25,26 @@ NO_ROOM = 2**31
 class Pending:
     """What waits for the next commit."""
 
-    stored: list[Samples]
-    quarantined: list[QuarantinedSample]
-    events: list[AuditEvent]
-    touched: set[int]
-    late: list[Samples]
-    notes: dict[tuple[str, str], str]
+    stored: list[Samples] = field(default_factory=list)
+    quarantined: list[QuarantinedSample] = field(default_factory=list)
+    events: list[AuditEvent] = field(default_factory=list)
+    touched: set[int] = field(default_factory=set)
+    retired: dict[int, GroupPipeline] = field(default_factory=dict)
+    late: list[Samples] = field(default_factory=list)
+    notes: dict[tuple[str, str], str] = field(default_factory=dict)
 
-    @classmethod
-    def nothing(cls) -> Pending:
-        """Nothing waits."""
-        return cls([], [], [], set(), [], {})
+
+@dataclass(frozen=True, slots=True)
+class KnownTags:
+    """What the pipeline must know of the tags when groups are exchanged.
+
+    ``tag_ids``: the store's identifiers by name; ``ended``: identifiers of the tags whose history ends here, for now;
+    ``shadowed``: the names of those of which raw samples are kept.
+    """
+
+    tag_ids: Mapping[str, int]
+    ended: Collection[int] = ()
+    shadowed: Collection[str] = ()
 
 
 class Pipeline:
@@ -53,26 +62,47 @@ class Pipeline:
         clock: Clock,
     ) -> None:
         self._clock = clock
-        self._tag_ids = tag_ids
+        self._configuration = configuration
         self._suspended = False
         self._late_waiting = 0
         self._types: dict[int, ValueType] = {}
-        self._pending = Pending.nothing()
-        self._group_of_tag = {tag.name: group.number for group in groups for tag in group.tags}
-        shadow = shadowed(configuration.tags, configuration.shadow)
-        self._groups = [
-            GroupPipeline(
+        self._pending = Pending()
+        self._group_of_tag: dict[str, int] = {}
+        self._groups: dict[int, GroupPipeline] = {}
+        self._before = Counts()
+        self._newest = newest
+        self._add_groups(groups, tag_ids, shadowed(configuration.tags, configuration.shadow))
+
+    def _add_groups(self, groups: Sequence[ScanGroup], tag_ids: Mapping[str, int], shadow: Collection[str]) -> None:
+        for group in groups:
+            self._groups[group.number] = GroupPipeline(
                 group,
                 np.array([tag_ids[tag.name] for tag in group.tags], np.int32),
-                newest,
-                started_us=clock.wall_us(),
-                future_us=configuration.future_limit_us,
-                past_us=configuration.past_limit_us,
+                self._newest,
+                started_us=self._clock.wall_us(),
+                future_us=self._configuration.future_limit_us,
+                past_us=self._configuration.past_limit_us,
                 shadowed=shadow,
             )
-            for group in groups
-        ]
-        self._pending.touched.update(range(len(groups)))
+            self._group_of_tag.update(dict.fromkeys((tag.name for tag in group.tags), group.number))
+            self._pending.touched.add(group.number)
+
+    def exchange(self, gone: Collection[int], groups: Sequence[ScanGroup], known: KnownTags) -> None:
+        """Let ``groups`` take the place of those numbered ``gone``, none of which has a scan under way.
+
+        Numbers are never used twice.  Tags of both go on without a gap, but for those that ``known`` says have ended.
+        """
+        now_us = self._clock.wall_us()
+        newest = [self._newest]
+        for number in gone:
+            group = self._groups.pop(number)
+            self._add(number, group.retire(now_us, known.ended))
+            newest.append(group.newest())
+            self._pending.retired[number] = group
+            self._before.add(group.counts)
+        self._group_of_tag = {name: number for name, number in self._group_of_tag.items() if number in self._groups}
+        self._newest = latest(newest)
+        self._add_groups(groups, known.tag_ids, known.shadowed)
 
     # -- the sink ------------------------------------------------------------------------------------------------
 
@@ -91,6 +121,8 @@ class Pipeline:
 
     def accept_late(self, late: LateValues) -> None:
         """Take values of the past past all stages; they wait for the next commit."""
+        if late.group not in self._groups:
+            return  # a page that was on its way when the group was exchanged
         samples, quarantined = self._groups[late.group].accept_late(late, self._clock.wall_us())
         self._pending.quarantined.extend(quarantined)
         if len(samples):
@@ -110,15 +142,17 @@ class Pipeline:
         """Types that a source has told, by tag name."""
         by_group: dict[int, dict[str, ValueType]] = {}
         for name, value_type in types.items():
-            by_group.setdefault(self._group_of_tag[name], {})[name] = value_type
+            # A source may still tell the type of a tag that has just been taken out of the configuration.
+            if name in self._group_of_tag:
+                by_group.setdefault(self._group_of_tag[name], {})[name] = value_type
         for number, members in by_group.items():
             news, stored = self._groups[number].resolve(members)
             self._types.update(news)
             self._add(number, stored)
 
-    def event(self, kind: str, object_: str, text: str) -> None:
+    def event(self, kind: str, object_: str, text: str, why: str = "") -> None:
         """Something for the audit."""
-        self._pending.events.append(AuditEvent(self._clock.wall_us(), WHO, kind, object_, new=text))
+        self._pending.events.append(AuditEvent(self._clock.wall_us(), WHO, kind, object_, new=text, why=why))
 
     def remember(self, source: str, key: str, note: str) -> None:
         """Something that a source's driver wants to know again after a restart."""
@@ -133,8 +167,9 @@ class Pipeline:
 
     def take(self, health: Mapping[str, Mapping[str, object]]) -> Commit:
         """Everything since the last call, with these health figures, as one commit."""
-        pending, self._pending = self._pending, Pending.nothing()
-        groups = {number: self._groups[number] for number in sorted(pending.touched)}
+        pending, self._pending = self._pending, Pending()
+        everything = {**pending.retired, **self._groups}
+        groups = {number: everything[number] for number in sorted(pending.touched)}
         return Commit(
             time_us=self._clock.wall_us(),
             stored=concatenate(pending.stored),
@@ -145,7 +180,7 @@ class Pipeline:
             held={door: news for group in groups.values() for door, news in group.take_held().items()},
             notes=pending.notes,
             late=concatenate(pending.late),
-            shadow=concatenate([group.take_shadow() for group in self._groups]),
+            shadow=concatenate([group.take_shadow() for group in everything.values()]),
         )
 
     def take_types(self) -> dict[int, ValueType]:
@@ -170,12 +205,20 @@ class Pipeline:
 
     def _interrupt(self, status: int) -> None:
         now_us = self._clock.wall_us()
-        for number, group in enumerate(self._groups):
+        for number, group in self._groups.items():
             self._add(number, group.interrupt(now_us, status))
 
     def counts(self) -> Counts:
         """Samples since the start, over all groups."""
-        total = Counts()
-        for group in self._groups:
+        total = replace(self._before)
+        for group in self._groups.values():
             total.add(group.counts)
         return total
+
+
+def latest(parts: Sequence[Samples]) -> Samples:
+    """One sample a tag, by tag_id: that of the last of ``parts`` that has one."""
+    samples = concatenate(parts)
+    order = np.argsort(samples.tag_id, kind="stable")
+    is_last = np.append(samples.tag_id[order][1:] != samples.tag_id[order][:-1], [True] * bool(len(order)))
+    return samples.take(order[is_last.astype(np.bool_)])

@@ -77,6 +77,10 @@ class TimeGuard:
         """bool[m]: these times are not further from now than the limits allow."""
         return (time_us <= now_us + self._future_us) & (time_us >= now_us - self._past_us)
 
+    def known(self) -> LaneSamples:
+        """The newest sample of each lane that has one."""
+        return self._last.all()
+
     def admit(self, scan: Scan) -> Guarded:
         """Sort the lanes of a scan into fresh, unchanged and refused ones."""
         samples = LaneSamples(self._lanes, scan.time_us, scan.value, scan.status, scan.exact, scan.text)

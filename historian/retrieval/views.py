@@ -1,4 +1,4 @@
-"""The views people use in SQL: samples, snapshot, tags, averages, annotations, sources, audit.
+"""The views people use in SQL: samples, snapshot, tags, averages, annotations, audit, and those of the health figures.
 
 ``samples`` is the archive's files and the recent samples that are in none yet, with the tag's name for its number.
 Plain views, so that DuckDB carries a query's conditions into them: one on the time goes straight into the scan of
@@ -19,8 +19,8 @@ import pyarrow as pa
 from historian.model.samples import EXACT_LIMIT
 from historian.model.status import SUBSTITUTED, UNCERTAIN, UNCERTAIN_LAST_USABLE_VALUE
 from historian.model.status_codes import NAMES
+from historian.retrieval.health_views import health_tables
 from historian.retrieval.liveness import is_collecting
-from storage.arrays import column_of
 from storage.reader import StoreSnapshot
 
 Register: TypeAlias = Callable[[duckdb.DuckDBPyConnection, str, pa.Table], None]
@@ -33,36 +33,6 @@ SAMPLES_COLUMNS: Final = (
     "tag", "time", "value", "value_int", "value_text", "quality", "status", "status_code", "substituted",
 )  # fmt: skip
 """Of the view ``samples``."""
-
-_TIME: Final = pa.timestamp("us", tz="UTC")
-
-SOURCES_SCHEMA: Final = pa.schema(
-    [
-        ("source", pa.string()),
-        ("protocol", pa.string()),
-        ("url", pa.string()),
-        ("state", pa.string()),
-        ("points", pa.int64()),
-        ("good", pa.int64()),
-        ("bad", pa.int64()),
-        ("scans", pa.int64()),
-        ("overruns", pa.int64()),
-        ("errors", pa.int64()),
-        ("reconnects", pa.int64()),
-        ("skewed", pa.int64()),
-        ("lost", pa.int64()),
-        ("backfilled", pa.int64()),
-        ("latency_ms", pa.float64()),
-        ("latency_max_ms", pa.float64()),
-        ("lateness_ms", pa.float64()),
-        ("last_good", _TIME),
-        ("last_error", pa.string()),
-        ("updated", _TIME),
-    ]
-)
-"""One line a source; ``last_good`` and ``updated`` are null when there was none."""
-
-_SOURCE: Final = "source/"
 
 _WHOLE: Final = f"""
     case when value_int is not null then value_int
@@ -145,7 +115,9 @@ def create_views(connection: duckdb.DuckDBPyConnection, snapshot: StoreSnapshot,
     register(connection, "_tags", snapshot.tags)
     for name, table in _changing(snapshot):
         register(connection, name, table)
-    register(connection, "_sources", sources_table(snapshot.health))
+    for name, table in health_tables(snapshot.health).items():
+        register(connection, f"_{name}", table)
+        connection.execute(f"create view {name} as select * from _{name}")  # noqa: S608 - our own names
     if len(snapshot.edits):
         register(connection, "_edits", snapshot.edits)
     connection.execute(f"set variable status_names = {_status_names()}")
@@ -157,7 +129,6 @@ def create_views(connection: duckdb.DuckDBPyConnection, snapshot: StoreSnapshot,
     connection.execute(_ANNOTATIONS)
     _create_snapshot(connection, snapshot, judged_status(snapshot.health, time.time_ns() // 1000))
     connection.execute("create view tags as select tag, * exclude (tag, tag_id, valid_to, states), tag_id from _tags")
-    connection.execute("create view sources as select * from _sources")
     connection.execute("create view audit as select * exclude (number) from _audit order by number")
 
 
@@ -178,7 +149,8 @@ def register_changes(
     if now.annotations is not before.annotations:
         register(connection, "_annotations", now.annotations)
     if now.health != before.health:
-        register(connection, "_sources", sources_table(now.health))
+        for name, table in health_tables(now.health).items():
+            register(connection, f"_{name}", table)
     _create_snapshot(connection, now, judged)
 
 
@@ -259,20 +231,6 @@ def judged_status(health: dict[str, dict[str, object]], now_us: int) -> str:
     return f"case when status between 0 and {UNCERTAIN - 1} then {UNCERTAIN_LAST_USABLE_VALUE} else status end"
 
 
-def sources_table(health: dict[str, dict[str, object]]) -> pa.Table:
-    """The figures of all sources, columns as SOURCES_SCHEMA."""
-    rows = [_source_row(name, figures) for name, figures in sorted(health.items()) if name.startswith(_SOURCE)]
-    columns = [column_of([row[field.name] for row in rows], field.type) for field in SOURCES_SCHEMA]
-    return pa.Table.from_arrays(columns, schema=SOURCES_SCHEMA)
-
-
-def _source_row(name: str, figures: dict[str, object]) -> dict[str, object]:
-    row = {field: figures.get(field) for field in SOURCES_SCHEMA.names}
-    # Figures write a time that never was as 0, or leave it out.
-    times = {field: figures.get(f"{field}_us") or None for field in ("last_good", "updated")}
-    return row | times | {"source": name.removeprefix(_SOURCE)}
-
-
 def view_names() -> Iterable[str]:
     """The names of all views that people use."""
-    return ("samples", "snapshot", "tags", "averages", "annotations", "sources", "audit")
+    return ("samples", "snapshot", "tags", "averages", "annotations", "sources", "source_errors", "process", "audit")

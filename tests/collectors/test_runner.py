@@ -11,7 +11,8 @@ import pytest
 from collectors.backoff import Backoff
 from collectors.driver import Reading
 from collectors.health import SourceHealth
-from collectors.runner import SourceRunner, run_sources
+from collectors.runner import SourceRunner
+from collectors.supervisor import run_sources
 from historian.errors import SourceUnavailableError
 from historian.model.scan import Scan, ScanGroup
 from historian.model.status import BAD_INTERNAL_ERROR, BAD_NO_COMMUNICATION, BAD_TIMEOUT, GOOD
@@ -43,6 +44,7 @@ class Device:
     connects: int = 0
     closes: int = 0
     open: int = 0
+    forgotten: list[int] = field(default_factory=list)
 
 
 class DeviceDriver:
@@ -74,6 +76,9 @@ class DeviceDriver:
             raise SourceUnavailableError("cannot read: no answer", BAD_TIMEOUT)
         count = len(group.tags)
         return Reading(np.full(count, clock.wall_us()), np.full(count, 1.0), np.zeros(count, np.uint32))
+
+    async def forget(self, group) -> None:
+        self.device.forgotten.append(group.number)
 
     async def close(self) -> None:
         self.device.closes += 1

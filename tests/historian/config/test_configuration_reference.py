@@ -35,9 +35,10 @@ SECTIONS = {
     schema.RetentionGroupSection: "[retention.groups.NAME]",
     schema.ThinningSection: "[retention.thinning]",
     schema.ShadowSection: "[shadow]",
+    schema.HealthSection: "[health]",
 }
 
-WHOLE_SECTIONS = {"store", "scan_classes", "sources", "defaults", "limits", "compaction", "retention", "shadow"}
+WHOLE_SECTIONS = {"store", "scan_classes", "sources", "defaults", "limits", "compaction", "retention", "shadow", "health"}
 
 
 def table(title: str) -> dict[str, list[str]]:
@@ -114,7 +115,7 @@ def section_of(name: str) -> type[schema.Section]:
         "store": schema.StoreSection, "defaults": schema.DefaultsSection, "limits": schema.LimitsSection,
         "compaction": schema.CompactionSection, "retention": schema.RetentionSection,
         "retention.groups.flows": schema.RetentionGroupSection, "retention.thinning": schema.ThinningSection,
-        "shadow": schema.ShadowSection,
+        "shadow": schema.ShadowSection, "health": schema.HealthSection,
     }  # fmt: skip
     return sections.get(name, schema.ScanClassSection if name else schema.Root)
 

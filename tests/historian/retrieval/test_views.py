@@ -136,6 +136,27 @@ def test_sources(store_path, sql):
     )
 
 
+def test_errors_of_sources_by_kind(store_path, sql):
+    figures = {"errors_by_kind": {"BadTimeout": 3, "BadNoCommunication": 1}}
+    make_store(store_path, [], health={"source/boiler": figures, "source/mixer": {}, "process": {}})
+    assert sql("from source_errors") == [
+        {"source": "boiler", "kind": "BadNoCommunication", "errors": 1},
+        {"source": "boiler", "kind": "BadTimeout", "errors": 3},
+    ]
+
+
+def test_the_process(store_path, sql):
+    make_store(store_path, [], health={"process": {"pid": 7, "started_us": T0_US, "commit_p99_ms": 1.5}})
+    assert sql("select pid, epoch_us(started) as t, commit_p99_ms, memory_bytes from process") == [
+        {"pid": 7, "t": T0_US, "commit_p99_ms": 1.5, "memory_bytes": None}
+    ]
+
+
+def test_a_store_that_nobody_collected_into_has_no_process(store_path, sql):
+    make_store(store_path, [])
+    assert sql("from process") == []
+
+
 def test_tags_and_audit(store_path, sql):
     make_store(store_path, plant_rows(1))
     (tag,) = sql("select units, description, is_step from tags where tag = 'FIC101.PV'")

@@ -197,7 +197,7 @@ def _note(folder: Path, payload: Mapping[str, object]) -> str:
 
     with suppress(StoreNotFoundError):  # then nothing was ever collected, and there is no audit yet
         perform(folder, "note-tags", payload)
-    return "collect follows the lists with historian reload or at its next start, with new versions of the tags; changed:"
+    return "collect follows the lists with historian reload, or at its next start, with new versions of tags; changed:"
 
 
 def handle(store: Store, request: Request) -> Payload:

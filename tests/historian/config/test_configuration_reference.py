@@ -38,7 +38,9 @@ SECTIONS = {
     schema.HealthSection: "[health]",
 }
 
-WHOLE_SECTIONS = {"store", "scan_classes", "sources", "defaults", "limits", "compaction", "retention", "shadow", "health"}
+WHOLE_SECTIONS = {
+    "store", "scan_classes", "sources", "defaults", "limits", "compaction", "retention", "shadow", "health",
+}  # fmt: skip
 
 
 def table(title: str) -> dict[str, list[str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from peers.workload import Workload
@@ -78,6 +78,17 @@ class Ours:
     def averages(self, width_us: int) -> object:
         """Of all tags."""
         return self.link.sql(f"select tag, epoch_us(time) // {width_us} as b, avg(value) from samples group by tag, b")
+
+    def buckets_over_time(self, tag: int, start_us: int, end_us: int, width_us: int) -> object:
+        """As ``buckets``, by the function made for it."""
+        names = ["Average", "Minimum", "Maximum"]
+        step = timedelta(microseconds=width_us)
+        return self.link.aggregate(self.names[tag - 1], instant(start_us), instant(end_us), step, names)
+
+    def averages_over_time(self, start_us: int, end_us: int, width_us: int) -> object:
+        """As ``averages``, by the function made for it, and over time."""
+        step = timedelta(microseconds=width_us)
+        return self.link.aggregate("*", instant(start_us), instant(end_us), step, "TimeAverage2")
 
     def at(self, time_us: int) -> object:
         """The value of every tag at a time."""

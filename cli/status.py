@@ -35,10 +35,17 @@ SILENT_US: Final = 5_000_000
     show_default=True,
     help="How to write it.",
 )
+@click.option("--report", "reports", is_flag=True, help="Which tags deserve a look, instead.")
 @store_option
 @config_option
-def status(format_: str, store_path: Path | None, config_path: Path) -> None:
+def status(format_: str, reports: bool, store_path: Path | None, config_path: Path) -> None:
     """Show whether collecting goes on, each source, and what the store holds; also while another process collects."""
+    if reports:
+        from cli.status_report import report_tags  # noqa: PLC0415 - DuckDB takes its time, which status does not need
+
+        with open_store(store_path, config_path) as reader:
+            report_tags(reader, format_)
+        return
     with open_store(store_path, config_path) as reader:
         folder, health, statistics = reader.folder, reader.health(), reader.statistics()
         health = with_trouble(with_findings(health, reader.source_notes()), reader.trouble())

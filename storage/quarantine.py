@@ -4,8 +4,25 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable
+from typing import Final
+
+import pyarrow as pa
 
 from historian.model.commit import QuarantinedSample
+from storage.arrays import column_of
+from storage.columns import TIME_TYPE
+
+COUNTS_SCHEMA: Final = pa.schema(
+    [
+        ("tag_id", pa.int32()),
+        ("reason", pa.string()),
+        ("samples", pa.int64()),
+        ("first", TIME_TYPE),
+        ("last", TIME_TYPE),
+        ("seen", TIME_TYPE),
+    ]
+)
+"""How many samples of each tag were refused for each reason, their oldest and newest time, and when the last came."""
 
 
 def append(connection: sqlite3.Connection, refused: Iterable[QuarantinedSample]) -> None:
@@ -33,6 +50,18 @@ def count(connection: sqlite3.Connection) -> int:
     """How many there are.  Rows are only ever added, so that the largest number tells without reading them all."""
     (number,) = connection.execute("select coalesce(max(number), 0) from quarantine").fetchone()
     return int(number)
+
+
+def counts(connection: sqlite3.Connection, first: int, last: int) -> pa.Table:
+    """The rows numbered ``first`` to ``last``, counted: columns as COUNTS_SCHEMA."""
+    rows = connection.execute(
+        "select tag_id, reason, count(*), min(time_us), max(time_us), max(seen_us) from quarantine "
+        "where number between ? and ? group by tag_id, reason order by tag_id, reason",
+        (first, last),
+    ).fetchall()
+    columns = list(zip(*rows, strict=True)) or [()] * len(COUNTS_SCHEMA)
+    arrays = [column_of(column, field.type) for column, field in zip(columns, COUNTS_SCHEMA, strict=True)]
+    return pa.Table.from_arrays(arrays, schema=COUNTS_SCHEMA)
 
 
 def read(connection: sqlite3.Connection) -> list[QuarantinedSample]:

@@ -71,7 +71,8 @@ class StoreSnapshot:
     in no edit, and the edits that are no removals, are every sample, once.  ``current``: the newest sample of each tag
     and when its source last answered (``storage.current.CURRENT_SCHEMA``).  ``health`` by name, ``audit`` line by
     line (``storage.audit.SCHEMA``).  ``averages`` are the paths of the files with averages of old samples.
-    ``annotations`` are notes of people on tags (``storage.annotation.SCHEMA``).
+    ``annotations`` are notes of people on tags (``storage.annotation.SCHEMA``).  ``refused`` counts samples in
+    quarantine (``storage.quarantine.COUNTS_SCHEMA``), in as many rows of a tag and reason as there were looks at them.
     """
 
     format_version: int
@@ -84,6 +85,7 @@ class StoreSnapshot:
     audit: pa.Table
     averages: tuple[str, ...] = ()
     annotations: pa.Table = field(default_factory=lambda: empty_table(annotation.SCHEMA))
+    refused: pa.Table = field(default_factory=lambda: empty_table(quarantine.COUNTS_SCHEMA))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,7 @@ class _Raw:
     audit: tuple[int, pa.Table]
     averages: tuple[str, ...]
     annotations: pa.Table
+    refused: tuple[int, pa.Table]
 
 
 class StoreReader:
@@ -122,6 +125,7 @@ class StoreReader:
         self._files: tuple[int, tuple[ArchiveFile, ...]] = (-1, ())
         self._audit: tuple[int, pa.Table] = (0, empty_table(audit.SCHEMA))
         self._edits: tuple[int, pa.Table] = (0, empty_table(edits.SCHEMA))
+        self._refused: tuple[int, pa.Table] = (0, empty_table(quarantine.COUNTS_SCHEMA))
         self._annotations: tuple[int, pa.Table] = (0, empty_table(annotation.SCHEMA))
         self._last: tuple[int, StoreSnapshot] | None = None
 
@@ -169,7 +173,15 @@ class StoreReader:
             raw.audit[1],
             raw.averages,
             raw.annotations,
+            raw.refused[1],
         )
+
+    def _count_refused(self, link: sqlite3.Connection) -> tuple[int, pa.Table]:
+        """Rows of the quarantine never change: only those that came since the last look are counted."""
+        last = quarantine.count(link)
+        if last == self._refused[0]:
+            return self._refused
+        return last, pa.concat_tables([self._refused[1], quarantine.counts(link, self._refused[0] + 1, last)])
 
     def _read_all(self, link: sqlite3.Connection) -> _Raw:
         found = state.read(link)
@@ -196,6 +208,7 @@ class StoreReader:
             (last_line, pa.concat_tables([self._audit[1], newer]) if len(newer) else self._audit[1]),
             averages.paths(link, self.folder / names.ARCHIVE),
             self._annotations[1] if self._annotations[0] == found.annotations_version else annotation.read(link),
+            self._count_refused(link),
         )
 
     def _keep(self, raw: _Raw) -> None:
@@ -209,6 +222,7 @@ class StoreReader:
         self._edits = (raw.state.edits_version, raw.edits)
         self._audit = raw.audit
         self._annotations = (raw.state.annotations_version, raw.annotations)
+        self._refused = raw.refused
 
     def _missing(self, doors: Mapping[int, list[int]]) -> list[int]:
         """Rows of held samples that have to be read."""

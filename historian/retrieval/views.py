@@ -21,6 +21,7 @@ from historian.model.status import SUBSTITUTED, UNCERTAIN, UNCERTAIN_LAST_USABLE
 from historian.model.status_codes import NAMES
 from historian.retrieval.health_views import health_tables
 from historian.retrieval.liveness import is_collecting
+from historian.retrieval.reports import STATEMENTS
 from storage.reader import StoreSnapshot
 
 Register: TypeAlias = Callable[[duckdb.DuckDBPyConnection, str, pa.Table], None]
@@ -130,6 +131,9 @@ def create_views(connection: duckdb.DuckDBPyConnection, snapshot: StoreSnapshot,
     _create_snapshot(connection, snapshot, judged_status(snapshot.health, time.time_ns() // 1000))
     connection.execute("create view tags as select tag, * exclude (tag, tag_id, valid_to, states), tag_id from _tags")
     connection.execute("create view audit as select * exclude (number) from _audit order by number")
+    register(connection, "_refused", snapshot.refused)
+    for statement in STATEMENTS:
+        connection.execute(statement)
 
 
 def register_changes(
@@ -148,6 +152,8 @@ def register_changes(
             register(connection, name, table)
     if now.annotations is not before.annotations:
         register(connection, "_annotations", now.annotations)
+    if now.refused is not before.refused:
+        register(connection, "_refused", now.refused)
     if now.health != before.health:
         for name, table in health_tables(now.health).items():
             register(connection, f"_{name}", table)

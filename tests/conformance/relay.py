@@ -36,6 +36,11 @@ class Relay:
             handler.cancel()
         await asyncio.gather(*self._handlers, return_exceptions=True)
 
+    def drop(self) -> None:
+        """Reset every connection; new ones are taken at once."""
+        for writer in tuple(self._writers):
+            writer.transport.abort()
+
     def hang(self) -> None:
         """Keep connections and accept new ones, but hold every answer back."""
         self._flowing.clear()

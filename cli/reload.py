@@ -23,7 +23,7 @@ def reload(config_path: Path) -> None:
     """Let the process that collects follow its changed configuration: tags and sources added, changed, removed.
 
     Nothing else is disturbed: other scans keep their times.  A configuration with faults is refused, and the old one
-    goes on.  A SIGHUP to the process does the same, where the system has signals.
+    goes on.  SIGHUP to a process without a terminal does the same, where the system has signals.
     """
     # Imported here, so that --help does not wait for it.
     from historian.config.load import load_configuration  # noqa: PLC0415 - as above

@@ -55,7 +55,6 @@ class Reloader:
         self._clock = clock
         self._say = say
         self._turn = asyncio.Lock()
-        self._asked = asyncio.Event()
         self._loop = asyncio.get_running_loop()
 
     def handle(self, request: Request) -> Payload:
@@ -70,15 +69,11 @@ class Reloader:
             text = "cannot tell what came of the reload: a source takes long to answer; see the audit"
             raise StoreError(text) from None
 
-    def ask(self) -> None:
-        """A signal: reload soon."""
-        self._asked.set()
-
-    async def follow_signals(self) -> None:
-        """Reload whenever it is asked for, until cancelled."""
+    async def follow(self, asked: asyncio.Event) -> None:
+        """Reload whenever ``asked`` is set by a signal, until cancelled."""
         while True:
-            await self._asked.wait()
-            self._asked.clear()
+            await asked.wait()
+            asked.clear()
             try:
                 await self.reload("SIGHUP")
             except HistorianError:

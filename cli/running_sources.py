@@ -6,6 +6,7 @@ so that everything else goes on as it is.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -15,7 +16,7 @@ from cli import health_tags
 from cli.process_figures import ProcessFigures
 from cli.source_notes import SourceNotes
 from collectors.backfill import Backfill, Gaps
-from collectors.drivers import Drivers
+from collectors.drivers import Drivers, make_driver
 from collectors.figures_driver import FiguresDriver
 from collectors.health import SourceHealth
 from collectors.runner import SourceRunner
@@ -91,6 +92,9 @@ class RunningSources:
 
         Groups that are the same go on as they are, with their schedules and all that is known of their tags.
         """
+        for settings in configuration.sources.values():
+            # Loads the protocol's library in a thread: it takes as long as several scans of the other sources.
+            await asyncio.to_thread(make_driver, settings, self._timer.clock)
         groups = self._numbered(wanted)
         for name in self._losing(wanted):
             # Before another source begins with them, so that what ends here does not end behind what begins there.

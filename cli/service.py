@@ -33,10 +33,10 @@ from storage.store import Store
 
 if sys.platform == "win32":
     STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGBREAK)
-    RELOAD_SIGNALS: Final[tuple[signal.Signals, ...]] = ()
+    HANG_UP: Final[tuple[signal.Signals, ...]] = ()
 else:
     STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
-    RELOAD_SIGNALS: Final[tuple[signal.Signals, ...]] = (signal.SIGHUP,)
+    HANG_UP: Final[tuple[signal.Signals, ...]] = (signal.SIGHUP,)
 
 CLOCK_CHECK_S: Final = 1.0
 AHEAD_US: Final = 60 * US_PER_S
@@ -56,6 +56,7 @@ class CollectService:
         self._timer = SystemTimer(self._clock)
         self._process = ProcessFigures(self._clock)
         self._stop = asyncio.Event()
+        self._reload = asyncio.Event()
 
     async def run(self, seconds: float | None = None) -> None:
         """Collect until a signal, or for so many seconds; then stop in order.  Raises StoreLockedError and its like."""
@@ -68,6 +69,8 @@ class CollectService:
                 Store.open(self._configuration.store.path, create=True, settings=self._configuration.store)
             ) as store,
             on_signals(STOP_SIGNALS, self._stop.set),
+            # Where there is a terminal, it was closed; nobody would see any more what goes on.
+            on_signals(HANG_UP, self._stop.set if has_terminal() else self._reload.set),
         ):
             await self._collect(store, seconds)
 
@@ -90,15 +93,14 @@ class CollectService:
         committing = asyncio.create_task(commits.run(self._stop), name="commits")
         watching = asyncio.create_task(self._watch_clock(pipeline), name="clock")
         serving = asyncio.create_task(requests.run(self._stop), name="requests")
-        following = asyncio.create_task(reloader.follow_signals(), name="reload")
+        following = asyncio.create_task(reloader.follow(self._reload), name="reload")
         upkeep = UpkeepWorker(store, self._configuration, self._clock.wall_us, self._say)
         upkeep.start()
         if seconds is not None:
             asyncio.get_running_loop().call_later(seconds, self._stop.set)
         try:
-            with on_signals(RELOAD_SIGNALS, reloader.ask):
-                # None of these ends by itself before the stop but by a fault.
-                await asyncio.wait([committing, watching, serving, following], return_when=asyncio.FIRST_COMPLETED)
+            # None of these ends by itself before the stop but by a fault.
+            await asyncio.wait([committing, watching, serving, following], return_when=asyncio.FIRST_COMPLETED)
         finally:
             self._stop.set()
             watching.cancel()
@@ -191,6 +193,11 @@ class CollectService:
                 "they are lost, all earlier ones are in the store; mend what stands in the way and start again"
             )
         self._say(f"stopped in order; {counts.received:,} values read, {counts.stored:,} samples stored")
+
+
+def has_terminal() -> bool:
+    """Whether a person sits in front of it; a service has no input, and some have none at all."""
+    return sys.stdin is not None and sys.stdin.isatty()
 
 
 @contextmanager

@@ -1,6 +1,9 @@
 """The collecting service in this process: what it says at the start, and that no task of it dies in silence."""
 
+import asyncio
 import gc
+import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -69,3 +72,28 @@ async def test_samples_ahead_of_our_clock_are_told_at_the_start(service, said, c
     with closing(StoreReader.open(configuration.store.path)) as reader:
         actions = [event["action"] for event in reader.snapshot().audit.to_pylist()]
     assert actions.count("clock behind") == told
+
+
+def test_a_process_without_any_input_has_no_terminal(monkeypatch):
+    monkeypatch.setattr(sys, "stdin", None)
+    assert not service_module.has_terminal()
+
+
+async def test_a_closed_terminal_stops_in_order(service, said, monkeypatch):
+    if not service_module.HANG_UP:
+        pytest.skip("this system has no SIGHUP")
+    monkeypatch.setattr(service_module, "has_terminal", lambda: True)
+    asyncio.get_running_loop().call_later(0.3, os.kill, os.getpid(), service_module.HANG_UP[0])
+    await service().run(20)
+    assert any("stopped in order" in line for line in said)
+
+
+async def test_a_fault_while_following_the_configuration_does_not_end_collecting(service, said, monkeypatch):
+    if not service_module.HANG_UP:
+        pytest.skip("this system has no SIGHUP")
+    monkeypatch.setattr("cli.reloader.load_configuration", lambda _: 1 / 0)
+    monkeypatch.setattr(service_module, "has_terminal", lambda: False)
+    asyncio.get_running_loop().call_later(0.2, os.kill, os.getpid(), service_module.HANG_UP[0])
+    await service().run(1.0)
+    assert any("could not be followed: ZeroDivisionError" in line for line in said)
+    assert any("stopped in order" in line for line in said)

@@ -83,7 +83,9 @@ class Collecting:
     def __init__(self, folder: Path, arguments: Sequence[str] = ()) -> None:
         self.folder = folder
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - lives as long as the process
-        self.process = subprocess.Popen([*COMMAND, "collect", *arguments], cwd=folder, stderr=self._errors)
+        self.process = subprocess.Popen(
+            [*COMMAND, "collect", *arguments], cwd=folder, stdin=subprocess.DEVNULL, stderr=self._errors
+        )
 
     def wait_until_connected(self) -> None:
         """Return when every source has answered and something is in the store."""

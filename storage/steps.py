@@ -24,6 +24,8 @@ STEPS: Final = (
     "edit: committed",
     "remove: rows written",
     "remove: committed",
+    "annotation: rows written",
+    "annotation: committed",
     "join: rows written",
     "join: committed",
     "shadow: rows written",

@@ -13,6 +13,7 @@ from crash.store_scenarios import DIED, die_at
 from historian.model.commit import Commit
 from historian.model.status import SUBSTITUTED
 from storage import steps
+from storage.annotation import Annotation
 from storage.reader import StoreReader
 from storage.store import Store
 
@@ -75,3 +76,40 @@ def test_crash_while_changing(step, store_path):
 
 def changes(reader: StoreReader) -> list[tuple[str, str]]:
     return [line for line in audit_rows(reader.snapshot()) if line[0].startswith("sample")]
+
+
+def annotate_and_die(folder: str, step: str, number: int | None) -> None:
+    store = Store.open(folder)
+    die_at(step, 0)
+    note(store, number)
+    os._exit(0)
+
+
+def note(store: Store, number: int | None) -> None:
+    """Add a note, or remove the one of this number."""
+    if number is None:
+        store.annotate(Annotation(1, T0, T0 + SECOND, "probe cleaned"), who="kim", time_us=T0)
+    else:
+        store.remove_annotation(number, who="kim", time_us=T0)
+
+
+@pytest.mark.parametrize("number", [None, 1], ids=["add", "remove"])
+@pytest.mark.parametrize("step", [step for step in steps.STEPS if step.startswith("annotation: ")])
+def test_crash_while_annotating(step, number, store_path):
+    with Store.open(store_path, create=True) as store:
+        store.register_tags(make_tags(1), T0, "test")
+        if number is not None:
+            note(store, None)
+    process = get_context("spawn").Process(target=annotate_and_die, args=(store_path, step, number))
+    process.start()
+    process.join(30)
+    assert process.exitcode == DIED
+    done = step.endswith("committed")
+    with StoreReader.open(store_path) as reader:
+        snapshot = reader.snapshot()
+        there = done if number is None else not done
+        assert len(snapshot.annotations) == there
+        wanted = [] if number is None else ["annotation added"]
+        if done:
+            wanted.append("annotation added" if number is None else "annotation removed")
+        assert [line for line, _ in audit_rows(snapshot) if line.startswith("annotation")] == wanted

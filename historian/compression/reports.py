@@ -65,6 +65,15 @@ def mark_behind(
         _Marking(series, settings, marks, last).mark(lanes, begin[lanes], series.starts[lanes + 1])
 
 
+def _rows_between(begin: IndexArray, stop: IndexArray) -> IndexArray | slice:
+    """The rows of all stretches; those of neighbours as a slice."""
+    if len(begin) and (begin[1:] == stop[:-1]).all():
+        return slice(int(begin[0]), int(stop[-1]))
+    lengths = stop - begin
+    rows: IndexArray = np.arange(int(lengths.sum())) + np.repeat(begin - (np.cumsum(lengths) - lengths), lengths)
+    return rows
+
+
 class _Marking:
     """Marks stretches of rows.  ``last`` None: nothing was reported before, and stretches may be cut."""
 
@@ -79,6 +88,7 @@ class _Marking:
 
     def mark(self, lanes: IndexArray, begin: IndexArray, stop: IndexArray) -> None:
         """Mark the rows from ``begin`` up to ``stop`` of ``lanes`` (intp[m] each), which have exception reporting."""
+        self._marks[_rows_between(begin, stop)] = SUPPRESSED
         odd = np.isin(lanes, self._lanes_with_odd_values())
         for lane, first, end in zip(lanes[odd].tolist(), begin[odd].tolist(), stop[odd].tolist(), strict=True):
             self._mark_one_by_one(lane, range(first, end))
@@ -97,15 +107,14 @@ class _Marking:
         return lanes
 
     def _mark_numbers(self, lanes: IndexArray, begin: IndexArray, stop: IndexArray) -> None:
+        forced = self._begins | self._changed
         if self._last is not None:
             bands = _Bands.around(self._last, self._settings, lanes, begin, stop)
-            forced = self._begins | self._changed
         else:
             source, begin, stop = pieces(begin, stop, LONGEST_PIECE)
             bands = _Bands.unknown(self._settings, lanes[source], begin, stop)
-            forced = self._begins | self._changed
             forced[begin] = True
-        reports = bands.walk(self._series, forced, self._marks)
+        reports = bands.walk(self._series, forced, self._marks, only_first=not self._changed.any())
         if self._last is not None:
             known = np.flatnonzero(reports >= 0)
             order = np.argsort(bands.lane[known])
@@ -217,8 +226,11 @@ class _Bands:
         return bands
 
     @np.errstate(over="ignore")  # nothing lies beyond a bound that is beyond the largest double
-    def walk(self, series: LaneSeries, forced: BoolArray, marks: MarkArray) -> IndexArray:
-        """Mark all rows; intp[m]: the last row reported of each stretch, -1 for none."""
+    def walk(self, series: LaneSeries, forced: BoolArray, marks: MarkArray, *, only_first: bool) -> IndexArray:
+        """Mark all rows; intp[m]: the last row reported of each stretch, -1 for none.
+
+        ``marks`` has SUPPRESSED for them.  ``only_first``: none but first rows are ``forced``.
+        """
         reports: IndexArray = np.full(len(self.lane), -1, np.intp)
         lengths = self.stop - self.begin
         is_timed = bool((self.min_us > 0).any() or (self.max_us < NO_LIMIT_US).any())
@@ -227,16 +239,27 @@ class _Bands:
             active = slice(0, int(np.searchsorted(-lengths, -place)))
             row = self.begin[active] + place
             value = series.value.take(row)
-            moved = (value > self.upper[active]) | (value < self.lower[active])
-            report = forced.take(row)
-            report |= self._in_time(series, row, active, moved) if is_timed else moved
-            marks[row] = np.where(moved, report + np.uint8(2), report)
-            np.add(value, self.deviation[active], out=self.upper[active], where=report)
-            np.subtract(value, self.deviation[active], out=self.lower[active], where=report)
-            np.copyto(reports[active], row, where=report)
+            moved = value > self.upper[active]
+            moved |= value < self.lower[active]
+            report = self._in_time(series, row, active, moved) if is_timed else moved
             if is_timed:
-                np.copyto(self.since_us[active], series.time_us.take(row), where=report)
+                marks[row[moved]] = TOO_SOON
+            if place == 0 or not only_first:
+                report = report | forced.take(row)
+            hit = report.nonzero()[0]
+            if len(hit):
+                self._move(hit, value[hit])
+                marks[row[hit]] = np.where(moved[hit], np.uint8(_MOVED), np.uint8(REPORTED))
+                reports[hit] = row[hit]
+                if is_timed:
+                    self.since_us[hit] = series.time_us[row[hit]]
         return reports
+
+    def _move(self, stretch: IndexArray, value: FloatArray) -> None:
+        """The bands of some stretches lie around ``value`` from here on."""
+        deviation = self.deviation[stretch]
+        self.upper[stretch] = value + deviation
+        self.lower[stretch] = value - deviation
 
     def _in_time(self, series: LaneSeries, row: IndexArray, active: slice, moved: BoolArray) -> BoolArray:
         """bool[k]: reported, as far as its time has come."""

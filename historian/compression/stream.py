@@ -168,9 +168,9 @@ class Compression:
             return stored, held_from
         line = series.take(rows)
         lanes = np.flatnonzero(line.starts[1:] > line.starts[:-1])
-        edges = DoorRows.of(
-            line.time_us, line.value, deviations(self.settings, line.lane_of_rows(), marks[rows]), stored[rows]
-        )
+        must = stored[rows]
+        must[line.starts[lanes]] = False
+        edges = DoorRows(line.time_us, line.value, deviations(self.settings, line, marks[rows]), must)
         doors = Doors.wide_open(edges, line.starts[lanes], line.starts[lanes + 1], self.settings, lanes)
         first = series.starts[lanes]
         goes_on = is_stored[first] & runs.on_line[first]
@@ -183,7 +183,7 @@ class Compression:
         # What is stored behind numbers that the door has not seen yet would be stored before them.
         must_arrive = np.zeros(self._lanes, np.bool_)
         must_arrive[series.lane_of_rows()[runs.stored & ~is_stored]] = True
-        ends = edges.stored.copy()
+        ends = stored[rows]
         swing(edges, doors, ends, must_arrive[lanes] | (doors.stop - doors.end > LONGEST_WAIT))
         stored[rows] = ends
         self._open.passed[lanes] = doors.row - doors.end

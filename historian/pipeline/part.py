@@ -24,9 +24,8 @@ MOST_LANES: Final = 4096
 turns."""
 
 MOST_SCANS: Final = 64
-BLOCK_SAMPLES: Final = 32_768
-"""A block is so many scans, or fewer when those have so many samples.  Twice as many scans gain a tenth at 200 lanes
-and nothing from 1,000 lanes on."""
+BLOCK_SAMPLES: Final = 65_536
+"""A block is so many scans, or fewer when those have so many samples.  Twice as many of either gain a tenth."""
 
 LEAST_SCANS: Final = 8
 

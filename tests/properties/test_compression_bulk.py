@@ -80,14 +80,30 @@ def test_cuts_keep_the_promise_and_both_ends(plant, longest):
         assert (stays[:1], stays[-1:]) == (tag[:1], tag[-1:])
 
 
-def test_a_long_lane_is_cut_and_keeps_a_sample_at_each_cut():
+def test_a_long_lane_is_cut_and_its_lines_are_joined_two_by_two():
     count = 3 * bulk.LONGEST_PIECE + 2
     flat = LaneSeries(
         np.array([0, count]), np.arange(count, dtype=np.int64), np.zeros(count), np.zeros(count, np.uint32)
     )
     assert np.flatnonzero(bulk.kept(flat, lane_settings([Settings(comp_dev=1.0)]))).tolist() == [
-        0, bulk.LONGEST_PIECE, 2 * bulk.LONGEST_PIECE, 3 * bulk.LONGEST_PIECE, count - 1,
+        0, 2 * bulk.LONGEST_PIECE, count - 1,
     ]  # fmt: skip
+
+
+@settings(max_examples=examples(60), deadline=None)
+@given(st.one_of(plant_tags, extreme_tags), promising_settings)
+def test_joined_lines_take_the_place_of_those_that_the_cuts_ended(tag, one):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("historian.compression.reports.LONGEST_PIECE", 1000)
+        joined = samples_of_pieces(tag, one, 7)
+        patch.setattr(bulk, "_join", lambda *_: None)
+        assert set(joined) <= set(samples_of_pieces(tag, one, 7))
+
+
+def samples_of_pieces(tag, one, longest):
+    series = series_of([tag])
+    stays = bulk.kept(series, lane_settings([one]), longest_piece=longest)
+    return [sample for sample, stay in zip(tag, stays, strict=True) if stay]
 
 
 def test_no_samples_and_lanes_without_any():

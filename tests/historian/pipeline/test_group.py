@@ -204,7 +204,8 @@ def test_a_large_group_settles_its_lanes_by_and_by():
     group = pipeline(*tags)
     sizes = [len(group.accept(scan(k, *[float(k % 2 * 9)] * len(tags)))[0]) for k in range(56)]
     settled = [(place, size // 2500) for place, size in enumerate(sizes) if size]
-    # Two parts of 2,500 lanes and 26 scans each, of which the first one begins with half a block; each lane keeps two open.
+    # Two parts of 2,500 lanes and 26 scans each, of which the first one begins with half a block; each lane keeps two
+    # open.
     assert settled == [(12, 11), (25, 24), (38, 26), (51, 26)]
 
 

@@ -148,6 +148,7 @@ class Connection:
     def __init__(self, source: OpcUaSource, credentials: Credentials, limits: OperationLimits) -> None:
         quiet_asyncua()
         self._own = credentials.own
+        self._password = credentials.password
         self.limits = limits
         self.namespaces: tuple[str, ...] = ()
         self._source = source
@@ -180,6 +181,27 @@ class Connection:
                 "%s: the password of %r goes over the network in the clear; set security_policy",
                 self._source.name, self._source.user,
             )  # fmt: skip
+
+    async def resume(self) -> None:
+        """Go on with the same session on a new connection, after the old one was lost.  Raises SourceUnavailableError.
+
+        The server keeps session and subscriptions for a while (OPC 10000-4, 6.7); one that was restarted does not know
+        them any more.  The caller sets the deadline.
+        """
+        client = self._client
+        try:
+            client.disconnect_socket()
+            await client.connect_socket()
+            await client.send_hello()
+            await client.open_secure_channel()
+            client.uaclient.session.rebind_authentication_token()
+            await client.activate_session(
+                username=self._source.user, password=self._password, certificate=client.user_certificate
+            )
+        except Exception as error:
+            # The boundary to the library, as above.
+            raise unavailable(self._source, CONNECT, error) from error
+        self._failed = False
 
     async def read(self, parameters: bytes) -> list[Answer]:
         """One read of any attribute.  Raises RequestRefusedError or SourceUnavailableError."""

@@ -77,6 +77,17 @@ class Publisher:
             self._task = asyncio.create_task(self._run(), name="OPC UA publishing")
         self.ask()
 
+    async def restart(self) -> None:
+        """Go on after the connection was lost and is there again, where it was: what is missing is asked for."""
+        await self.stop()
+        self._sent.clear()
+        self._answers = asyncio.Queue()
+        self.failure = None
+        self._task = asyncio.create_task(self._run(), name="OPC UA publishing")
+        for subscriber in self._subscribers.values():
+            subscriber.heard()
+        self.ask()
+
     def remove(self, number: int) -> None:
         """Let go of a subscription that is no more."""
         self._subscribers.pop(number, None)

@@ -6,6 +6,7 @@ limits, and the supervision, which connects anew and so subscribes anew when the
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -92,6 +93,7 @@ class OpcUaSubscriptionDriver(OpcUaDriver):
         """
         if not isinstance(plan, SubscribePlan):
             raise TypeError(f"cannot read a plan of type {type(plan).__name__}, wanted one that this driver made")
+        await self._go_on_after_a_loss()
         self._require_publishing()
         if plan.is_new:
             plan.is_new = False
@@ -119,6 +121,26 @@ class OpcUaSubscriptionDriver(OpcUaDriver):
         if publisher is not None:
             await publisher.stop()
         await super().close()
+
+    async def _go_on_after_a_loss(self) -> None:
+        """Take up the session again on a new connection, once: then nothing is lost that the server has kept meanwhile.
+
+        When that fails the loss is told, and the supervision begins anew, with new subscriptions.
+        """
+        publisher = self._publisher
+        if publisher is None or not isinstance(publisher.failure, SourceUnavailableError):
+            return
+        failure = publisher.failure
+        if not isinstance(failure.__cause__, ConnectionError):
+            return
+        try:
+            async with asyncio.timeout(self._source.timeout_us / US_PER_S):
+                await self._connected().resume()
+                await publisher.restart()
+        except (SourceUnavailableError, TimeoutError) as error:
+            log.debug("%s: the session could not be taken up again: %s", self._source.name, error)
+            raise failure from None
+        log.warning("%s: the connection was lost and is there again; the session goes on", self._source.name)
 
     def _require_publishing(self) -> None:
         publisher = self._publisher

@@ -17,8 +17,9 @@ from asyncua.common.utils import ServiceError
 
 from collectors.opcua.certificates import fingerprint_of
 from collectors.opcua.driver import OpcUaDriver
+from collectors.opcua.subscribe_driver import OpcUaSubscriptionDriver, SubscribePlan
 from collectors.opcua.trust_list import MOST_WAITING, TrustList
-from conformance.collector_suite import group_of
+from conformance.collector_suite import eventually, group_of
 from conformance.opcua_servers import USERS, AsyncuaServer, make_certificate, tag_at
 from historian.config.settings import OpcUaSecurity
 from historian.errors import SourceUnavailableError, UsageError
@@ -315,3 +316,33 @@ async def test_a_password_in_the_clear_is_said(
     await connect(modest_server, **login)
     assert "goes over the network in the clear" in caplog.text
     assert USERS["operator"] not in caplog.text
+
+
+async def test_a_secure_session_is_taken_up_again_after_a_short_loss(
+    secure_server: AsyncuaServer, own_pki: Path
+) -> None:
+    """With new keys on a new channel, and the same subscription."""
+    accept(own_pki, secure_server.certificate)
+    security = OpcUaSecurity("Aes256_Sha256_RsaPss", folder=own_pki)
+    driver = OpcUaSubscriptionDriver(secure_server.source(mode="subscribe", security=security), SystemClock())
+    group = group_of(tag_at("ns=2;s=secret"))
+    await driver.connect()
+    try:
+        plan = await driver.plan(group)
+        assert isinstance(plan, SubscribePlan)
+        number = plan.number
+        assert (await driver.read(group, plan)).value.tolist() == [41.5]
+
+        async def cut() -> None:
+            for protocol in list(secure_server.server.bserver.clients):
+                protocol.transport.abort()
+
+        secure_server.do(cut())
+        publisher = driver._publisher
+        assert publisher is not None
+        await eventually(lambda: publisher.failure is not None, "the loss is noticed")
+        assert (await driver.read(group, plan)).value.tolist() == [41.5]
+        assert plan.number == number
+        assert publisher.failure is None
+    finally:
+        await driver.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,6 +21,7 @@ from collectors.opcua.subscribe_driver import OpcUaSubscriptionDriver, Subscribe
 from collectors.opcua.subscription import BAD_DATA_LOST, OVERFLOW, turns
 from conformance.collector_suite import eventually
 from conformance.opcua_servers import AsyncuaServer, tag_at
+from conformance.relay import Relay
 from historian.errors import SourceUnavailableError
 from historian.model.clock import SystemClock
 from historian.model.error_bound import ErrorBound
@@ -421,6 +423,60 @@ async def test_a_lost_connection_is_told_at_the_next_reading(
         server.listen(True)
     again = await connect()
     assert (await again.read(group, await again.plan(group))).value.tolist() == [1.0], "subscribed anew"
+
+
+async def test_a_short_loss_of_the_connection_costs_nothing(
+    server: AsyncuaServer, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The server keeps session and subscription; what it has reported into the void is asked for again."""
+    address = server.add(name, 0.0, ua.VariantType.Double)
+    relay = Relay(server.port)
+    await relay.open()
+    source = replace(server.source(mode="subscribe", queue_size=1_000), url=f"opc.tcp://127.0.0.1:{relay.port}/")
+    driver = OpcUaSubscriptionDriver(source, SystemClock())
+    group = group_of(tag_at(address))
+    try:
+        await driver.connect()
+        plan = await driver.plan(group)
+        assert isinstance(plan, SubscribePlan)
+        first = await driver.read(group, plan)
+        number = plan.number
+        relay.hang()  # answers are on their way when the line is cut
+        set_values(server, address, *map(float, range(1, 11)))
+        internal = server.server.iserver.subscription_service.subscriptions[number]
+        await eventually(lambda: not internal._triggered_datachanges, "the server has reported them")
+        await relay.cut()
+        set_values(server, address, *map(float, range(11, 21)), start=START + timedelta(seconds=10))
+        relay.resume()
+        await relay.open()
+        readings = await collected(driver, group, plan, lambda reading: reading.value[0] == 20.0)
+        assert history([first, *readings]) == [(float(value), GOOD) for value in range(21)]
+        assert plan.number == number, "the same subscription"
+        assert "the session goes on" in caplog.text
+    finally:
+        await driver.close()
+        await relay.cut()
+
+
+async def test_a_server_that_has_forgotten_the_session_is_connected_anew(
+    server: AsyncuaServer, connect: Connect, name: str
+) -> None:
+    address = server.add(name, 1.0, ua.VariantType.Double)
+    driver = await connect()
+    group = group_of(tag_at(address))
+    plan = await driver.plan(group)
+    await driver.read(group, plan)
+
+    async def forget() -> None:
+        for protocol in list(server.server.bserver.clients):
+            if protocol.processor.session is not None:
+                await protocol.processor.session.close_session(True)
+            protocol.transport.abort()
+
+    server.do(forget())
+    with pytest.raises(SourceUnavailableError):
+        await read_on(driver, group, plan)
+    await driver.close()
 
 
 async def test_a_subscription_that_the_server_ends_is_unavailable(

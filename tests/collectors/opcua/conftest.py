@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
 
 import pytest
 
+from collectors.opcua.subscribe_driver import OpcUaSubscriptionDriver
 from conformance.opcua_servers import AsyncuaPlant, AsyncuaServer, FreeOpcUaPlant
+from historian.model.clock import SystemClock
 
 
 @pytest.fixture(scope="session")
@@ -33,3 +36,24 @@ def freeopcua_plant() -> Iterator[FreeOpcUaPlant]:
     plant = FreeOpcUaPlant()
     yield plant
     plant.end()
+
+
+@pytest.fixture
+async def subscribe(server: AsyncuaServer) -> AsyncIterator[Callable[..., Any]]:
+    """Connect a driver that subscribes, with these settings; closed after the test."""
+    drivers: list[OpcUaSubscriptionDriver] = []
+
+    async def open_driver(**settings: Any) -> OpcUaSubscriptionDriver:
+        source = server.source(mode="subscribe", **{"timeout_us": 2_000_000, **settings})
+        drivers.append(OpcUaSubscriptionDriver(source, SystemClock()))
+        await drivers[-1].connect()
+        return drivers[-1]
+
+    yield open_driver
+    for driver in drivers:
+        await driver.close()
+
+
+@pytest.fixture
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.node.name)

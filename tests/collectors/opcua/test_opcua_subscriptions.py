@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -15,21 +13,15 @@ from asyncua.server.internal_subscription import InternalSubscription
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.driver import Reading
-from collectors.opcua import publishing, subscribe_driver
-from collectors.opcua.subscribe_driver import OpcUaSubscriptionDriver, SubscribePlan
+from collectors.opcua import publishing
+from collectors.opcua.subscribe_driver import SubscribePlan
 from collectors.opcua.subscription import BAD_DATA_LOST, OVERFLOW, turns
 from conformance.collector_suite import eventually
 from conformance.opcua_servers import AsyncuaServer, tag_at
-from conformance.relay import Relay
-from historian.errors import SourceUnavailableError
-from historian.model.clock import SystemClock
+from conformance.opcua_subscribing import START, collected, group_of, history, set_values
 from historian.model.error_bound import ErrorBound
-from historian.model.scan import ScanGroup
 from historian.model.status import (
-    BAD_NO_COMMUNICATION,
     BAD_NODE_ID_UNKNOWN,
-    BAD_TIMEOUT,
     BAD_TYPE_MISMATCH,
     GOOD,
 )
@@ -37,88 +29,15 @@ from historian.model.tag import ExceptionSettings, Tag, ValueType
 
 Connect = Callable[..., Any]
 
-RATE_US = 50_000
-START = datetime.now(UTC) + timedelta(days=1)
-"""After the values that nodes are made with."""
 
 
-@pytest.fixture
-async def connect(server: AsyncuaServer) -> AsyncIterator[Connect]:
-    """Connect a driver that subscribes, with these settings; closed after the test."""
-    drivers: list[OpcUaSubscriptionDriver] = []
-
-    async def open_driver(**settings: Any) -> OpcUaSubscriptionDriver:
-        source = server.source(mode="subscribe", **{"timeout_us": 2_000_000, **settings})
-        drivers.append(OpcUaSubscriptionDriver(source, SystemClock()))
-        await drivers[-1].connect()
-        return drivers[-1]
-
-    yield open_driver
-    for driver in drivers:
-        await driver.close()
-
-
-@pytest.fixture
-def name(request: pytest.FixtureRequest) -> str:
-    return str(request.node.name)
-
-
-def group_of(*tags: Tag, rate_us: int = RATE_US) -> ScanGroup:
-    return ScanGroup(0, "plant", "fast", rate_us, 0, tags)
-
-
-def set_values(server: AsyncuaServer, address: str, *values: Any, start: datetime | None = None) -> None:
-    """Give a node these values one after the other, as its device would, a second of source time apart."""
-
-    async def write() -> None:
-        node = server.server.get_node(address)
-        for number, value in enumerate(values):
-            at = (start or START) + timedelta(seconds=number)
-            given = value if isinstance(value, ua.DataValue) else ua.DataValue(ua.Variant(value))
-            given.SourceTimestamp = given.ServerTimestamp = at
-            await server.server.write_attribute_value(node.nodeid, given)
-
-    server.do(write())
-
-
-async def collected(
-    driver: OpcUaSubscriptionDriver, group: ScanGroup, plan: Any, wanted: Callable[[Reading], bool]
-) -> list[Reading]:
-    """All readings, until one of them is ``wanted``."""
-    readings: list[Reading] = []
-
-    async def is_there() -> bool:
-        newest = await driver.read(group, plan)
-        readings.extend((*newest.before, newest))
-        return wanted(readings[-1])
-
-    async with asyncio.timeout(10):
-        while not await is_there():
-            await asyncio.sleep(0.02)
-    return readings
-
-
-async def read_on(driver: OpcUaSubscriptionDriver, group: ScanGroup, plan: Any) -> None:
-    """Read until that raises."""
-    async with asyncio.timeout(10):
-        while True:
-            await driver.read(group, plan)
-            await asyncio.sleep(0.02)
-
-
-def history(readings: list[Reading], lane: int = 0) -> list[tuple[float, int]]:
-    """What a tag's archive would have: values and statuses, each time once."""
-    found: dict[int, tuple[float, int]] = {}
-    for reading in readings:
-        found[int(reading.time_us[lane])] = (float(reading.value[lane]), int(reading.status[lane]))
-    return [found[time_us] for time_us in sorted(found)]
-
-
-async def test_the_first_reading_has_the_values_as_they_are(server: AsyncuaServer, connect: Connect, name: str) -> None:
+async def test_the_first_reading_has_the_values_as_they_are(
+    server: AsyncuaServer, subscribe: Connect, name: str
+) -> None:
     numbers = [server.add(f"{name}.{number}", float(number), ua.VariantType.Double) for number in range(5)]
     text = server.add(f"{name}.text", "idle", ua.VariantType.String)
     whole = server.add(f"{name}.whole", 2**53 + 1, ua.VariantType.Int64)
-    driver = await connect()
+    driver = await subscribe()
     group = group_of(*(tag_at(address, address) for address in (*numbers, text, whole, "ns=2;s=none")))
     plan = await driver.plan(group)
     reading = await driver.read(group, plan)
@@ -130,10 +49,10 @@ async def test_the_first_reading_has_the_values_as_they_are(server: AsyncuaServe
     assert plan.requests == 0
 
 
-async def test_every_change_comes_in_its_order(server: AsyncuaServer, connect: Connect, name: str) -> None:
+async def test_every_change_comes_in_its_order(server: AsyncuaServer, subscribe: Connect, name: str) -> None:
     """More changes between two scans than a queue of a careless client holds, on several nodes at once."""
     addresses = [server.add(f"{name}.{number}", 0.0, ua.VariantType.Double) for number in range(3)]
-    driver = await connect(queue_size=1_000, sampling_us=1_000)
+    driver = await subscribe(queue_size=1_000, sampling_us=1_000)
     group = group_of(*(tag_at(address, address) for address in addresses))
     plan = await driver.plan(group)
     first = await driver.read(group, plan)
@@ -148,10 +67,10 @@ async def test_every_change_comes_in_its_order(server: AsyncuaServer, connect: C
 
 
 async def test_what_does_not_change_is_told_again_at_its_own_time(
-    server: AsyncuaServer, connect: Connect, name: str
+    server: AsyncuaServer, subscribe: Connect, name: str
 ) -> None:
     address = server.add(name, 1.0, ua.VariantType.Double)
-    driver = await connect()
+    driver = await subscribe()
     group = group_of(tag_at(address))
     plan = await driver.plan(group)
     one, other = await driver.read(group, plan), await driver.read(group, plan)
@@ -159,9 +78,9 @@ async def test_what_does_not_change_is_told_again_at_its_own_time(
     assert other.before == ()
 
 
-async def test_several_at_one_arrival_time_stay_in_order(server: AsyncuaServer, connect: Connect, name: str) -> None:
+async def test_several_at_one_arrival_time_stay_in_order(server: AsyncuaServer, subscribe: Connect, name: str) -> None:
     address = server.add(name, 0.0, ua.VariantType.Double)
-    driver = await connect(timestamps="arrival", queue_size=100)
+    driver = await subscribe(timestamps="arrival", queue_size=100)
     group = group_of(tag_at(address))
     plan = await driver.plan(group)
     await driver.read(group, plan)
@@ -175,10 +94,10 @@ async def test_several_at_one_arrival_time_stay_in_order(server: AsyncuaServer, 
 # -- what is lost
 
 
-async def test_an_overflow_is_counted_and_marks_the_gap(server: AsyncuaServer, connect: Connect, name: str) -> None:
+async def test_an_overflow_is_counted_and_marks_the_gap(server: AsyncuaServer, subscribe: Connect, name: str) -> None:
     """asyncua's server drops without a word, so the bit is put there as another server would."""
     address = server.add(name, 0.0, ua.VariantType.Double)
-    driver = await connect()
+    driver = await subscribe()
     group = group_of(tag_at(address))
     plan = await driver.plan(group)
     first = await driver.read(group, plan)
@@ -193,10 +112,10 @@ async def test_an_overflow_is_counted_and_marks_the_gap(server: AsyncuaServer, c
 
 
 async def test_a_message_that_is_missing_is_asked_for_again(
-    server: AsyncuaServer, connect: Connect, name: str, monkeypatch: pytest.MonkeyPatch
+    server: AsyncuaServer, subscribe: Connect, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     address = server.add(name, 0.0, ua.VariantType.Double)
-    driver = await connect(queue_size=100)
+    driver = await subscribe(queue_size=100)
     group = group_of(tag_at(address))
     plan = await driver.plan(group)
     await driver.read(group, plan)
@@ -220,10 +139,10 @@ async def test_a_message_that_is_missing_is_asked_for_again(
 
 
 async def test_a_message_that_is_gone_marks_the_gap_and_asks_for_all_anew(
-    server: AsyncuaServer, connect: Connect, name: str, monkeypatch: pytest.MonkeyPatch
+    server: AsyncuaServer, subscribe: Connect, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     addresses = [server.add(f"{name}.{number}", 1.0, ua.VariantType.Double) for number in range(2)]
-    driver = await connect()
+    driver = await subscribe()
     group = group_of(*(tag_at(address, address) for address in addresses))
     plan = await driver.plan(group)
     assert isinstance(plan, SubscribePlan)
@@ -243,12 +162,12 @@ async def test_a_message_that_is_gone_marks_the_gap_and_asks_for_all_anew(
 
 
 async def test_a_full_queue_of_ours_leaves_the_rest_at_the_server(
-    server: AsyncuaServer, connect: Connect, name: str, monkeypatch: pytest.MonkeyPatch
+    server: AsyncuaServer, subscribe: Connect, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Back-pressure: nothing is asked for while nobody fetches, and nothing is dropped here."""
     monkeypatch.setattr(publishing, "MOST_WAITING", 5)
     address = server.add(name, 0.0, ua.VariantType.Double)
-    driver = await connect(queue_size=10_000)
+    driver = await subscribe(queue_size=10_000)
     group = group_of(tag_at(address))
     plan = await driver.plan(group)
     assert isinstance(plan, SubscribePlan)
@@ -273,10 +192,10 @@ async def test_a_full_queue_of_ours_leaves_the_rest_at_the_server(
 
 
 async def test_what_the_server_revised_is_told_once(
-    server: AsyncuaServer, connect: Connect, name: str, monkeypatch: pytest.MonkeyPatch
+    server: AsyncuaServer, subscribe: Connect, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     addresses = [server.add(f"{name}.{number}", 1.0, ua.VariantType.Double) for number in range(5)]
-    driver = await connect(sampling_us=10_000, queue_size=50)
+    driver = await subscribe(sampling_us=10_000, queue_size=50)
     create = driver._connected().create_items
 
     async def grudging(parameters: Any) -> Any:
@@ -295,11 +214,11 @@ async def test_what_the_server_revised_is_told_once(
 
 
 async def test_our_wishes_reach_the_server(
-    server: AsyncuaServer, connect: Connect, name: str, monkeypatch: pytest.MonkeyPatch
+    server: AsyncuaServer, subscribe: Connect, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     address = server.add(name, 1.0, ua.VariantType.Double)
     seen: list[Any] = []
-    driver = await connect(sampling_us=20_000, deadband="exc_dev")
+    driver = await subscribe(sampling_us=20_000, deadband="exc_dev")
     create = driver._connected().create_items
 
     async def noted(parameters: Any) -> Any:
@@ -324,10 +243,10 @@ async def test_our_wishes_reach_the_server(
 
 
 async def test_a_deadband_that_the_server_refuses_is_left_out(
-    server: AsyncuaServer, connect: Connect, name: str, monkeypatch: pytest.MonkeyPatch
+    server: AsyncuaServer, subscribe: Connect, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     address = server.add(name, 1.0, ua.VariantType.Double)
-    driver = await connect(deadband="exc_dev")
+    driver = await subscribe(deadband="exc_dev")
     create = driver._connected().create_items
 
     async def refusing(parameters: Any) -> Any:
@@ -347,11 +266,11 @@ async def test_a_deadband_that_the_server_refuses_is_left_out(
 
 
 async def test_items_are_made_in_parts_that_the_server_takes(
-    server: AsyncuaServer, connect: Connect, name: str, monkeypatch: pytest.MonkeyPatch
+    server: AsyncuaServer, subscribe: Connect, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It publishes no limit, and refuses more than four at a time."""
     addresses = [server.add(f"{name}.{number}", float(number), ua.VariantType.Double) for number in range(11)]
-    driver = await connect()
+    driver = await subscribe()
     create, sizes = driver._connected()._exchange, []
 
     async def limited(request: int, parameters: bytes, answer: int) -> bytes:
@@ -371,11 +290,11 @@ async def test_items_are_made_in_parts_that_the_server_takes(
 
 
 async def test_one_node_that_cannot_be_watched_spares_the_others(
-    server: AsyncuaServer, connect: Connect, name: str
+    server: AsyncuaServer, subscribe: Connect, name: str
 ) -> None:
     good = server.add(f"{name}.good", 1.0, ua.VariantType.Double)
     text = server.add(f"{name}.text", "a", ua.VariantType.String)
-    driver = await connect()
+    driver = await subscribe()
     folder = "i=85"  # Objects: it has no value
     group = group_of(tag_at(good, "A"), tag_at(folder, "B"), tag_at(text, "C", ValueType.FLOAT64), tag_at(good, "D"))
     plan = await driver.plan(group)
@@ -383,138 +302,6 @@ async def test_one_node_that_cannot_be_watched_spares_the_others(
     assert (reading.status[0], reading.status[3]) == (GOOD, GOOD)
     assert reading.status[1] >= 0x80000000
     assert reading.status[2] == BAD_TYPE_MISMATCH
-
-
-# -- data that stop
-
-
-async def test_a_server_that_says_nothing_any_more_is_unavailable(
-    server: AsyncuaServer, connect: Connect, name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The connection stands, but not even a keep-alive comes."""
-    monkeypatch.setattr(subscribe_driver, "ALIVE_US", RATE_US)
-    address = server.add(name, 1.0, ua.VariantType.Double)
-    driver = await connect(timeout_us=300_000)
-    group = group_of(tag_at(address))
-    plan = await driver.plan(group)
-    assert isinstance(plan, SubscribePlan)
-    await driver.read(group, plan)
-    server.do(server.server.iserver.subscription_service.subscriptions[plan.number].stop())
-
-    with pytest.raises(SourceUnavailableError, match="has said nothing for") as caught:
-        await read_on(driver, group, plan)
-    assert caught.value.status == BAD_TIMEOUT
-
-
-async def test_a_lost_connection_is_told_at_the_next_reading(
-    server: AsyncuaServer, connect: Connect, name: str
-) -> None:
-    address = server.add(name, 1.0, ua.VariantType.Double)
-    driver = await connect()
-    group = group_of(tag_at(address))
-    plan = await driver.plan(group)
-    await driver.read(group, plan)
-    server.listen(False)
-    try:
-        with pytest.raises(SourceUnavailableError) as caught:
-            await read_on(driver, group, plan)
-        assert caught.value.status == BAD_NO_COMMUNICATION
-    finally:
-        server.listen(True)
-    again = await connect()
-    assert (await again.read(group, await again.plan(group))).value.tolist() == [1.0], "subscribed anew"
-
-
-async def test_a_short_loss_of_the_connection_costs_nothing(
-    server: AsyncuaServer, name: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    """The server keeps session and subscription; what it has reported into the void is asked for again."""
-    address = server.add(name, 0.0, ua.VariantType.Double)
-    relay = Relay(server.port)
-    await relay.open()
-    source = replace(server.source(mode="subscribe", queue_size=1_000), url=f"opc.tcp://127.0.0.1:{relay.port}/")
-    driver = OpcUaSubscriptionDriver(source, SystemClock())
-    group = group_of(tag_at(address))
-    try:
-        await driver.connect()
-        plan = await driver.plan(group)
-        assert isinstance(plan, SubscribePlan)
-        first = await driver.read(group, plan)
-        number = plan.number
-        relay.hang()  # answers are on their way when the line is cut
-        set_values(server, address, *map(float, range(1, 11)))
-        internal = server.server.iserver.subscription_service.subscriptions[number]
-        await eventually(lambda: not internal._triggered_datachanges, "the server has reported them")
-        await relay.cut()
-        set_values(server, address, *map(float, range(11, 21)), start=START + timedelta(seconds=10))
-        relay.resume()
-        await relay.open()
-        readings = await collected(driver, group, plan, lambda reading: reading.value[0] == 20.0)
-        assert history([first, *readings]) == [(float(value), GOOD) for value in range(21)]
-        assert plan.number == number, "the same subscription"
-        assert "the session goes on" in caplog.text
-    finally:
-        await driver.close()
-        await relay.cut()
-
-
-async def test_a_server_that_has_forgotten_the_session_is_connected_anew(
-    server: AsyncuaServer, connect: Connect, name: str
-) -> None:
-    address = server.add(name, 1.0, ua.VariantType.Double)
-    driver = await connect()
-    group = group_of(tag_at(address))
-    plan = await driver.plan(group)
-    await driver.read(group, plan)
-
-    async def forget() -> None:
-        for protocol in list(server.server.bserver.clients):
-            if protocol.processor.session is not None:
-                await protocol.processor.session.close_session(True)
-            protocol.transport.abort()
-
-    server.do(forget())
-    with pytest.raises(SourceUnavailableError):
-        await read_on(driver, group, plan)
-    await driver.close()
-
-
-async def test_a_subscription_that_the_server_ends_is_unavailable(
-    server: AsyncuaServer, connect: Connect, name: str
-) -> None:
-    address = server.add(name, 1.0, ua.VariantType.Double)
-    driver = await connect()
-    group = group_of(tag_at(address))
-    plan = await driver.plan(group)
-    assert isinstance(plan, SubscribePlan)
-    await driver.read(group, plan)
-    code = ua.StatusCode(ua.UInt32(0x800A0000))
-    internal = server.server.iserver.subscription_service.subscriptions[plan.number]
-
-    async def end() -> None:
-        await internal.monitored_item_srv.trigger_statuschange(code)
-
-    server.do(end())
-    set_values(server, address, 2.0)
-    with pytest.raises(SourceUnavailableError, match="ended the subscription \\(BadTimeout\\)"):
-        await read_on(driver, group, plan)
-
-
-async def test_closing_leaves_no_subscription_and_no_task(server: AsyncuaServer, connect: Connect, name: str) -> None:
-    address = server.add(name, 1.0, ua.VariantType.Double)
-    before = asyncio.all_tasks()
-    subscriptions = server.server.iserver.subscription_service.subscriptions
-    others = set(subscriptions)
-    driver = await connect()
-    group = group_of(tag_at(address))
-    plan = await driver.plan(group)
-    await driver.read(group, plan)
-    plan = await driver.plan(group)  # the one before is deleted
-    assert isinstance(plan, SubscribePlan)
-    assert set(subscriptions) - others == {plan.number}
-    await driver.close()
-    await eventually(lambda: set(subscriptions) <= others, "the server's subscriptions are gone")
-    assert asyncio.all_tasks() <= before
 
 
 # -- the parts

@@ -1,0 +1,71 @@
+"""What tests of subscriptions share: giving a node values, reading what came of them, and what an archive has."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from asyncua import ua
+
+from collectors.driver import Reading
+from collectors.opcua.subscribe_driver import OpcUaSubscriptionDriver
+from conformance.opcua_servers import AsyncuaServer
+from historian.model.scan import ScanGroup
+from historian.model.tag import Tag
+
+RATE_US: Final = 50_000
+START: Final = datetime.now(UTC) + timedelta(days=1)
+"""After the values that nodes are made with."""
+
+
+def group_of(*tags: Tag, rate_us: int = RATE_US) -> ScanGroup:
+    return ScanGroup(0, "plant", "fast", rate_us, 0, tags)
+
+
+def set_values(server: AsyncuaServer, address: str, *values: Any, start: datetime | None = None) -> None:
+    """Give a node these values one after the other, as its device would, a second of source time apart."""
+
+    async def write() -> None:
+        node = server.server.get_node(address)
+        for number, value in enumerate(values):
+            at = (start or START) + timedelta(seconds=number)
+            given = value if isinstance(value, ua.DataValue) else ua.DataValue(ua.Variant(value))
+            given.SourceTimestamp = given.ServerTimestamp = at
+            await server.server.write_attribute_value(node.nodeid, given)
+
+    server.do(write())
+
+
+async def collected(
+    driver: OpcUaSubscriptionDriver, group: ScanGroup, plan: Any, wanted: Callable[[Reading], bool]
+) -> list[Reading]:
+    """All readings, until one of them is ``wanted``."""
+    readings: list[Reading] = []
+
+    async def is_there() -> bool:
+        newest = await driver.read(group, plan)
+        readings.extend((*newest.before, newest))
+        return wanted(readings[-1])
+
+    async with asyncio.timeout(10):
+        while not await is_there():
+            await asyncio.sleep(0.02)
+    return readings
+
+
+async def read_on(driver: OpcUaSubscriptionDriver, group: ScanGroup, plan: Any) -> None:
+    """Read until that raises."""
+    async with asyncio.timeout(10):
+        while True:
+            await driver.read(group, plan)
+            await asyncio.sleep(0.02)
+
+
+def history(readings: list[Reading], lane: int = 0) -> list[tuple[float, int]]:
+    """What a tag's archive would have: values and statuses, each time once."""
+    found: dict[int, tuple[float, int]] = {}
+    for reading in readings:
+        found[int(reading.time_us[lane])] = (float(reading.value[lane]), int(reading.status[lane]))
+    return [found[time_us] for time_us in sorted(found)]

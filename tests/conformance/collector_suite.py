@@ -491,4 +491,4 @@ class CollectorConformance:
         await driver.close()
         assert plant.writes() == before
         public = [name for name, _ in inspect.getmembers(driver, callable) if not name.startswith("_")]
-        assert sorted({*public} - {"history"}) == ["close", "connect", "plan", "read", "resolve"]
+        assert sorted({*public} - {"history"}) == ["close", "connect", "forget", "plan", "read", "resolve"]

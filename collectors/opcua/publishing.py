@@ -32,6 +32,7 @@ MOST_MISSING: Final = 100
 LAST_SEQUENCE: Final = 2**32 - 1
 
 _TOO_MANY: Final = status_code("BadTooManyPublishRequests")
+_NO_SUBSCRIPTION: Final = status_code("BadNoSubscription")
 _ASK_AGAIN: Final = frozenset(map(status_code, ("BadTimeout", "BadRequestTimeout", "BadRequestInterrupted")))
 
 
@@ -67,6 +68,7 @@ class Publisher:
         self._answers: asyncio.Queue[asyncio.Task[bytes]] = asyncio.Queue()
         self._sent: set[asyncio.Task[bytes]] = set()
         self._most = AT_THE_SERVER
+        self._forgiven = 0
         self._decoder = Decoder()
         self._task: asyncio.Task[None] | None = None
 
@@ -92,6 +94,8 @@ class Publisher:
         """Let go of a subscription that is no more."""
         self._subscribers.pop(number, None)
         self._expected.pop(number, None)
+        # With the last one of a session the requests that wait for it are sent back.
+        self._forgiven = len(self._sent)
 
     def ask(self) -> None:
         """Send as many requests as are missing at the server, unless too much waits here."""
@@ -142,6 +146,8 @@ class Publisher:
     def _take_refusal(self, error: UaStatusCodeError) -> None:
         if error.code == _TOO_MANY and self._most > 1:
             self._most -= 1
+        elif error.code == _NO_SUBSCRIPTION and self._forgiven:
+            self._forgiven -= 1
         elif error.code not in _ASK_AGAIN:
             raise error
 

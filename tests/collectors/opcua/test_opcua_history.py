@@ -156,7 +156,7 @@ async def test_a_node_without_a_history_spares_the_others(
     exchange = connection._exchange
 
     async def refusing(request: int, parameters: bytes, answer: int) -> bytes:
-        if request != ua.ObjectIds.HistoryReadRequest_Encoding_DefaultBinary or b"N" not in parameters:
+        if request != ua.ObjectIds.HistoryReadRequest_Encoding_DefaultBinary or b"\x01\0\0\0N" not in parameters:
             return await exchange(request, parameters, answer)
         if whole:
             raise ua.uaerrors.BadNodeIdUnknown

@@ -188,6 +188,22 @@ async def test_a_full_queue_of_ours_leaves_the_rest_at_the_server(
     assert [value for value, _ in history(readings)][-len(expected) :] == expected
 
 
+async def test_the_last_subscription_may_go_and_another_come(
+    server: AsyncuaServer, subscribe: Connect, name: str
+) -> None:
+    """The server may send back the requests that waited for it; that is no fault."""
+    address = server.add(name, 1.0, ua.VariantType.Double)
+    driver = await subscribe()
+    group = group_of(tag_at(address))
+    for _ in range(5):
+        plan = await driver.plan(group)
+        assert (await driver.read(group, plan)).status.tolist() == [GOOD]
+        await driver.forget(group)
+    set_values(server, address, 2.0)
+    plan = await driver.plan(group)
+    await collected(driver, group, plan, lambda reading: reading.value[0] == 2.0)
+
+
 # -- what the server makes of our wishes
 
 

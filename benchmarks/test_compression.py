@@ -18,7 +18,7 @@ from historian.compression.bulk import LONGEST_PIECE, kept
 from historian.compression.lanes import LaneSamples, LaneSettings
 from historian.compression.series import LaneSeries
 from historian.model.samples import Samples
-from historian.pipeline.part import split
+from historian.pipeline.part import Parts
 from properties.compression_lanes import lane_settings
 from properties.compression_reference import Settings
 
@@ -68,7 +68,7 @@ class Streaming:
     """Parts of a group as the pipeline makes them, and how long the longest scan took."""
 
     def __init__(self, settings: LaneSettings) -> None:
-        self.parts = split(settings, np.arange(len(settings), dtype=np.int32))
+        self.parts = Parts.of(settings, np.arange(len(settings), dtype=np.int32))
         self.stored = 0
         self.longest_s = 0.0
 
@@ -76,9 +76,9 @@ class Streaming:
         """Take all scans and stop in order."""
         for place, scan in enumerate(scans):
             start = time.process_time()
-            self.take([part.accept(scan, place * 1_000_000) for part in self.parts])
+            self.take(self.parts.accept(scan, place * 1_000_000))
             self.longest_s = max(self.longest_s, time.process_time() - start)
-        return self.take([part.drain() for part in self.parts])
+        return self.take(self.parts.drain())
 
     def take(self, stored: list[Samples]) -> Streaming:
         """Count what was stored."""

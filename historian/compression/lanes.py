@@ -265,11 +265,3 @@ def require_newer(samples: LaneSamples, newest_us: Int64Array) -> None:
             f"cannot compress lane {samples.lane[row]}: got a sample at {samples.time_us[row]} us after one at "
             f"{newest_us[row]} us, wanted a later one; late samples go to the store as they are"
         )
-
-
-def require_same_lanes(new: LaneSettings, old: LaneSettings) -> None:
-    """Raise ValueError unless both settings are for the same number of lanes."""
-    if len(new) != len(old):
-        raise ValueError(
-            f"cannot change the settings of {len(old)} lanes: got settings of {len(new)}, wanted {len(old)}"
-        )

@@ -39,8 +39,8 @@ LONGEST_PIECE: Final = 1024
 def marks_of(series: LaneSeries, settings: LaneSettings) -> MarkArray:
     """uint8[n]: what becomes of each sample of a whole history.
 
-    Long lanes are cut, and the first sample behind each cut is reported.  Lanes without exception reporting, and step
-    lanes, of which compression sees every change by itself, report everything.
+    Long lanes are cut, and the first sample behind each cut is reported.  Of lanes without exception reporting
+    everything is, and of step lanes: compression sees their changes by itself.
     """
     marks: MarkArray = np.full(len(series), REPORTED, np.uint8)
     has_band = ~np.isnan(settings.exc_dev) & ~settings.step
@@ -59,7 +59,7 @@ def mark_behind(
     ``marks`` (uint8[n]) knows the rows before, and has REPORTED for the others; ``last`` knows the last report of each
     lane.  Both are brought up to date.  Of the rows before only the last of a lane can change, to REPORTED.
     """
-    has_band = ~np.isnan(settings.exc_dev) | settings.step
+    has_band = ~np.isnan(settings.exc_dev) & ~settings.step
     lanes = np.flatnonzero(has_band & (begin < series.starts[1:]))
     if len(lanes):
         _Marking(series, settings, marks, last).mark(lanes, begin[lanes], series.starts[lanes + 1])
@@ -141,9 +141,6 @@ class _Marking:
     def _report_those_before(self) -> None:
         moved = (self._marks == _MOVED).nonzero()[0]
         self._marks[moved] = REPORTED
-        if self._settings.step.any():
-            # A step lane held its state until the scan of the change: there is nothing to report of the one before.
-            moved = moved[~self._settings.step[np.searchsorted(self._series.starts, moved, side="right") - 1]]
         self._marks[moved - 1] = REPORTED
         self._marks[self._changed.nonzero()[0] - 1] = REPORTED
 
@@ -162,10 +159,7 @@ class _Rule:
 
     @classmethod
     def of(cls, settings: LaneSettings, lane: int) -> _Rule:
-        deviation, min_us = float(settings.exc_dev[lane]), int(settings.exc_min_us[lane])
-        if settings.step[lane]:
-            deviation, min_us = 0.0, 0
-        return cls(deviation, min_us, int(settings.exc_max_us[lane]))
+        return cls(float(settings.exc_dev[lane]), int(settings.exc_min_us[lane]), int(settings.exc_max_us[lane]))
 
     def deviates(self, new: float | str, last: float | str) -> bool:
         """Strictly outside the band.  From a number to text or back, and from one text to another, there is no band."""
@@ -201,14 +195,9 @@ class _Bands:
         """Nothing was reported yet."""
         order = np.argsort(begin - stop, kind="stable")
         lane, begin, stop = lane[order], begin[order], stop[order]
-        is_step = settings.step[lane]
         nothing = np.full(len(lane), np.nan)
         return cls(
-            lane, begin, stop,
-            # A change of state is a deviation by anything at all, at any time.
-            np.where(is_step, 0.0, settings.exc_dev[lane]),
-            np.where(is_step, 0, settings.exc_min_us[lane]),
-            settings.exc_max_us[lane],
+            lane, begin, stop, settings.exc_dev[lane], settings.exc_min_us[lane], settings.exc_max_us[lane],
             nothing, nothing.copy(), np.zeros(len(lane), np.int64),
         )  # fmt: skip
 

@@ -21,7 +21,6 @@ from historian.compression.reports import REPORTED, MarkArray, mark_behind
 from historian.compression.runs import Runs, runs_of
 from historian.compression.series import LaneSeries
 from historian.model.samples import BoolArray, FloatArray, IndexArray, Int64Array
-from historian.model.status import is_bad
 
 LONGEST_WAIT: Final = 2 * LOOK_AHEAD
 """A lane with more held samples than this is not put off to the next block."""
@@ -54,7 +53,7 @@ class OpenLanes:
 
 
 class Compression:
-    """Exception reporting and compression of lanes; see docs/explanation/compression.md for what is promised.
+    """Exception reporting and compression of lanes with a door; docs/explanation/compression.md says what is promised.
 
     Samples go in with :meth:`push`; :meth:`settle` gives those that are to be stored, each once, and in order of time
     for each lane.  ``reported`` counts what exception reporting let pass of the samples that were settled.
@@ -67,8 +66,6 @@ class Compression:
         self._open = OpenLanes.none(self._lanes) if known is None else known
         self._fresh: list[LaneSamples] = []
         self._newest_us: Int64Array = np.full(self._lanes, BEFORE_ALL_US, np.int64)
-        # What has no deviation and is no state goes through as it comes, as long as nothing is Bad.
-        self._plain = not (settings.has_door | settings.step).any()
 
     @property
     def known(self) -> OpenLanes:
@@ -93,8 +90,6 @@ class Compression:
 
     def settle(self) -> LaneSeries:
         """What is final of everything so far."""
-        if self._plain and self._passes_through():
-            return self._pass_through()
         return self._settle(self._taken(), final=False)
 
     def drain(self, more: LaneSeries | None = None) -> LaneSeries:
@@ -111,27 +106,6 @@ class Compression:
         """The samples that are neither stored nor left out yet."""
         behind = self._open.series.take(np.flatnonzero(~self._open.series.begins()))
         return joined(behind, stacked(self._fresh, self._lanes))[0]
-
-    # -- lanes without deviations ---------------------------------------------------------------------------------
-
-    def _passes_through(self) -> bool:
-        """Nothing is held, and a single scan of all lanes without a Bad sample came."""
-        if len(self._fresh) != 1 or len(self._fresh[0]) != self._lanes:
-            return False
-        nothing_held = len(self._open.series) == np.count_nonzero(self._open.series.begins())
-        return nothing_held and not is_bad(self._fresh[0].status).any()
-
-    def _pass_through(self) -> LaneSeries:
-        scan = self._fresh.pop()
-        through = LaneSeries(
-            np.arange(self._lanes + 1), scan.time_us, scan.value, scan.status, scan.exact, scan.text
-        )  # fmt: skip
-        self._open.series = through
-        self._open.marks = np.full(self._lanes, REPORTED, np.uint8)
-        self.reported += self._lanes
-        return through
-
-    # -- a block --------------------------------------------------------------------------------------------------
 
     def _taken(self) -> LaneSeries:
         fresh, self._fresh = self._fresh, []

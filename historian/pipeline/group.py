@@ -14,7 +14,7 @@ from historian.model.samples import BoolArray, IndexArray, Int32Array, Int64Arra
 from historian.model.scan import LateValues, Scan, ScanGroup
 from historian.model.status import BAD_SHUTDOWN, BAD_WAITING_FOR_INITIAL_DATA
 from historian.model.tag import ValueType
-from historian.pipeline.part import by_number, gone, split
+from historian.pipeline.part import Parts, gone
 from historian.pipeline.scaling import Scaling
 from historian.pipeline.shadow import GroupShadow
 from historian.pipeline.time_guard import IMPLAUSIBLE, TimeGuard
@@ -68,7 +68,7 @@ class GroupPipeline:
         self._started_us = started_us
         self._first_door = group.number * DOORS_OF_A_GROUP
         self._scaling = Scaling(group.tags)
-        self._parts = split(LaneSettings.of(group.tags), tag_ids)
+        self._parts = Parts.of(LaneSettings.of(group.tags), tag_ids)
         self._gone: set[int] = set()
         self._guard = TimeGuard(len(group.tags), future_us, past_us)
         known = _lanes_of(tag_ids, newest)
@@ -92,7 +92,7 @@ class GroupPipeline:
     @property
     def counts(self) -> Counts:
         """Samples since the start."""
-        return replace(self._counts, reported=self._reported_before + sum(part.reported for part in self._parts))
+        return replace(self._counts, reported=self._reported_before + self._parts.reported())
 
     def accept(self, scan: Scan) -> tuple[Samples, Sequence[QuarantinedSample]]:
         """Take one scan; the samples that are final now, and those refused."""
@@ -101,7 +101,7 @@ class GroupPipeline:
             self._last_scan_us[guarded.believed] = scan.arrival_us
         self._shadow.note(guarded.fresh)
         self._read[guarded.fresh.lane] = True
-        stored = [part.accept(guarded.fresh, scan.arrival_us) for part in self._parts]
+        stored = self._parts.accept(guarded.fresh, scan.arrival_us)
         self._counts.received += len(scan)
         self._counts.unchanged += guarded.unchanged
         self._counts.restamped += guarded.restamped
@@ -144,7 +144,7 @@ class GroupPipeline:
         """The newest sample of each lane, and what lanes without a door hold back."""
         read = np.flatnonzero(self._read)
         newest = self._guard.last(read).to_samples(self._tag_ids)
-        held = concatenate([part.held() for part in self._parts if not part.has_door])
+        held = concatenate([part.held() for part in self._parts.repeats])
         is_pending, is_newest = _common(newest, held)
         older = held.take(np.flatnonzero(~is_newest))
         # What was never read shows that it waits, since the start.  It is never stored.
@@ -163,15 +163,15 @@ class GroupPipeline:
         """What doors hold more than when this was last called, by their numbers."""
         held = {number: gone() for number in self._gone}
         self._gone.clear()
-        for number, part in by_number(self._parts, self._first_door).items():
-            news = part.take_held()
+        for number, door in enumerate(self._parts.doors, self._first_door):
+            news = door.take_held()
             if news is not None:
                 held[number] = news
         return held
 
     def interrupt(self, time_us: int, status: int) -> Samples:
         """Close what is open, then a Bad sample of this status for each lane read so far: history ends here for now."""
-        stored = [part.drain() for part in self._parts]
+        stored = self._parts.drain()
         return self._final([*stored, self._end(np.flatnonzero(self._read), time_us, status)])
 
     def retire(self, time_us: int, ended: Collection[int]) -> Samples:
@@ -179,10 +179,8 @@ class GroupPipeline:
 
         ``ended`` are identifiers; the other tags go on in another group, without a gap.
         """
-        stored = [part.drain() for part in self._parts]
-        self._reported_before += sum(part.reported for part in self._parts)
-        self._gone |= set(by_number(self._parts, self._first_door))
-        self._parts = []
+        stored = self._parts.drain()
+        self._take_over(Parts([], []))
         is_ended = self._read & np.isin(self._tag_ids, list(ended))
         return self._final([*stored, self._end(np.flatnonzero(is_ended), time_us, BAD_SHUTDOWN)])
 
@@ -209,12 +207,15 @@ class GroupPipeline:
 
     def _divide_anew(self) -> Samples:
         """A tag that is a state after all is compressed as one from now on; what all held until now is stored."""
-        stored = self._final([part.drain() for part in self._parts])
-        self._reported_before += sum(part.reported for part in self._parts)
-        before = by_number(self._parts, self._first_door)
-        self._parts = split(LaneSettings.of(self._tags), self._tag_ids)
-        self._gone |= set(before) - set(by_number(self._parts, self._first_door))
+        stored = self._final(self._parts.drain())
+        self._take_over(Parts.of(LaneSettings.of(self._tags), self._tag_ids))
         return stored
+
+    def _take_over(self, parts: Parts) -> None:
+        """Go on with other parts; the present ones are drained."""
+        self._reported_before += self._parts.reported()
+        self._gone |= set(range(self._first_door + len(parts.doors), self._first_door + len(self._parts.doors)))
+        self._parts = parts
 
 
 def _places_of(tag_ids: Int32Array, wanted: Int32Array) -> IndexArray:

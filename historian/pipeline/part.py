@@ -15,6 +15,8 @@ import numpy as np
 
 from historian.compression.lanes import LaneSamples, LaneSettings
 from historian.compression.open_door import open_door
+from historian.compression.repeats import Repeats
+from historian.compression.series import LaneSeries
 from historian.compression.stream import Compression
 from historian.model.commit import HeldSamples, OpenDoor
 from historian.model.samples import IndexArray, Int32Array, Samples, concatenate
@@ -61,20 +63,35 @@ class Lanes:
         return replace(samples.take(rows), lane=place[rows])
 
 
-def split(settings: LaneSettings, tag_ids: Int32Array) -> list[Part]:
-    """The parts of a group: lanes without deviations, states, and those with a door, a limited number each."""
-    plain = ~settings.step & ~settings.has_door
-    parts = [Part(np.flatnonzero(lanes), settings, tag_ids) for lanes in (plain, settings.step) if lanes.any()]
-    doors = np.flatnonzero(settings.has_door)
-    pieces = np.array_split(doors, -(-len(doors) // MOST_LANES)) if len(doors) else []
-    # The first blocks differ in length, so that later on each is settled at a time of its own.
-    return parts + [
-        Part(lanes, settings, tag_ids, first_share=(place + 1) / len(pieces)) for place, lanes in enumerate(pieces)
-    ]
+class RepeatPart:
+    """Lanes without a door: what is stored of a scan is known at once."""
+
+    def __init__(self, lanes: IndexArray, settings: LaneSettings, tag_ids: Int32Array) -> None:
+        self._lanes = Lanes.of(lanes, len(settings))
+        self._tag_ids = tag_ids[lanes]
+        self._are_steps = bool(settings.step[lanes].all())
+        self._repeats = Repeats(settings.take(lanes))
+        self.reported = 0
+        """Samples that say something: all of tags that are no states, and of these every change."""
+
+    def accept(self, samples: LaneSamples) -> Samples:
+        """Take one scan of the group; what is final."""
+        mine = self._lanes.pick(samples)
+        stored = concatenate([part.to_samples(self._tag_ids) for part in self._repeats.push(mine)])
+        self.reported += len(stored) if self._are_steps else len(mine)
+        return stored
+
+    def drain(self) -> Samples:
+        """Everything that is to be stored when no more scans follow."""
+        return self._repeats.drain().to_samples(self._tag_ids)
+
+    def held(self) -> Samples:
+        """The repeats that are neither stored nor left out yet."""
+        return self._repeats.held().to_samples(self._tag_ids)
 
 
-class Part:
-    """Compression of some lanes of a group.  ``first_share``: the first block has this part of the scans of others."""
+class DoorPart:
+    """Lanes with a door.  ``first_share``: the first block has this part of the scans of others."""
 
     def __init__(
         self, lanes: IndexArray, settings: LaneSettings, tag_ids: Int32Array, *, first_share: float = 1.0
@@ -82,9 +99,8 @@ class Part:
         self._lanes = Lanes.of(lanes, len(settings))
         self._tag_ids = tag_ids[lanes]
         self._compression = Compression(settings.take(lanes))
-        self.has_door = bool(settings.has_door[lanes].all())
-        self._block = _block_of(len(lanes)) if self.has_door else 1
-        self._due = max(round(first_share * self._block * len(lanes)), 1)
+        self._block = min(max(BLOCK_SAMPLES // len(lanes), LEAST_SCANS), MOST_SCANS) * len(lanes)
+        self._due = max(round(first_share * self._block), 1)
         self._waiting = 0
         self._since_us = 0
         self._told = 0
@@ -105,26 +121,19 @@ class Part:
         self._compression.push(mine)
         self._waiting += len(mine)
         is_due = self._waiting >= self._due or arrival_us - self._since_us >= LONGEST_BLOCK_US
-        return self._settle() if is_due or not self.has_door else Samples.empty()
-
-    def _settle(self) -> Samples:
-        self._waiting = 0
-        self._due = self._block * len(self._tag_ids)
-        self._told, self._is_told = 0, False
-        return self._compression.settle().to_samples(self._tag_ids)
+        return self._settled(self._compression.settle()) if is_due else Samples.empty()
 
     def drain(self) -> Samples:
         """Everything that is to be stored when no more scans follow."""
-        self._waiting = 0
-        self._told, self._is_told = 0, False
-        return self._compression.drain().to_samples(self._tag_ids)
+        return self._settled(self._compression.drain())
 
-    def held(self) -> Samples:
-        """What is neither stored nor left out yet."""
-        return self._compression.held().to_samples(self._tag_ids)
+    def _settled(self, stored: LaneSeries) -> Samples:
+        self._waiting, self._due = 0, self._block
+        self._told, self._is_told = 0, False
+        return stored.to_samples(self._tag_ids)
 
     def take_held(self) -> HeldSamples | None:
-        """What a door holds more than when this was last called; None when nothing is new."""
+        """What the door holds more than when this was last called; None when nothing is new."""
         news = self._compression.waiting[self._told :]
         if self._is_told and not news:
             return None
@@ -136,16 +145,48 @@ class Part:
         return HeldSamples(concatenate([scan.to_samples(self._tag_ids) for scan in news]), settled)
 
 
-def _block_of(lanes: int) -> int:
-    return min(max(BLOCK_SAMPLES // lanes, LEAST_SCANS), MOST_SCANS)
-
-
 def gone() -> HeldSamples:
     """Of a door that there is no more."""
     return HeldSamples(Samples.empty(), OpenDoor.gone())
 
 
-def by_number(parts: Sequence[Part], first: int) -> dict[int, Part]:
-    """The parts with a door, numbered from ``first``."""
-    doors = (part for part in parts if part.has_door)
-    return dict(enumerate(doors, first))
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The lanes of a group, divided: those without a door, and the others, a limited number each."""
+
+    repeats: Sequence[RepeatPart]
+    doors: Sequence[DoorPart]
+
+    @classmethod
+    def of(cls, settings: LaneSettings, tag_ids: Int32Array) -> Parts:
+        """Divide the lanes with these settings; ``tag_ids`` int32[lanes]."""
+        doors = np.flatnonzero(settings.has_door)
+        pieces = np.array_split(doors, -(-len(doors) // MOST_LANES)) if len(doors) else []
+        return cls(
+            # States and others apart: with nothing to compare, a scan of the others is stored as it is.
+            [
+                RepeatPart(np.flatnonzero(lanes), settings, tag_ids)
+                for lanes in (settings.step, ~settings.step & ~settings.has_door)
+                if lanes.any()
+            ],
+            # The first blocks differ in length, so that later on each is settled at a time of its own.
+            [
+                DoorPart(lanes, settings, tag_ids, first_share=(place + 1) / len(pieces))
+                for place, lanes in enumerate(pieces)
+            ],
+        )
+
+    def accept(self, samples: LaneSamples, arrival_us: int) -> list[Samples]:
+        """Take one scan of the group; what is final."""
+        return [
+            *(part.accept(samples) for part in self.repeats),
+            *(part.accept(samples, arrival_us) for part in self.doors),
+        ]
+
+    def drain(self) -> list[Samples]:
+        """Everything that is to be stored when no more scans follow."""
+        return [*(part.drain() for part in self.repeats), *(part.drain() for part in self.doors)]
+
+    def reported(self) -> int:
+        """Samples that exception reporting let pass, of those that were settled."""
+        return sum(part.reported for part in self.repeats) + sum(part.reported for part in self.doors)

@@ -89,7 +89,7 @@ def scans_of(lanes: Sequence[Sequence[Sample]]) -> list[LaneSamples]:
 
 
 def marks_of(tags: Sequence[Sequence[Sample]], settings: Sequence[Settings]) -> list[list[int]]:
-    """What exception reporting says of each sample, also of step tags."""
+    """What exception reporting says of each sample as it comes."""
     series = series_of(tags)
     marks = np.full(len(series), REPORTED, np.uint8)
     mark_behind(series, lane_settings(settings), marks, series.starts[:-1], SampleSlots(len(tags)))

@@ -59,9 +59,8 @@ SUPPRESSED, REPORTED, TOO_SOON = range(3)
 
 def marks_of(samples: Sequence[Sample], settings: Settings) -> list[int]:
     """What exception reporting says of each sample."""
-    if settings.exc_dev is None and not settings.step:
+    if settings.exc_dev is None or settings.step:
         return [REPORTED] * len(samples)
-    deviation, min_us = (0.0, 0) if settings.step else (settings.exc_dev, settings.exc_min_us)
     marks: list[int] = []
     for place, new in enumerate(samples):
         if place == 0:
@@ -70,11 +69,10 @@ def marks_of(samples: Sequence[Sample], settings: Settings) -> list[int]:
             continue
         elapsed_us = new.time_us - reported.time_us
         new_status = new.status != samples[place - 1].status
-        moved = deviates(new, reported, deviation)
+        moved = deviates(new, reported, settings.exc_dev)
         due = settings.exc_max_us is not None and elapsed_us >= settings.exc_max_us
-        if new_status or (moved and elapsed_us >= min_us):
-            if new_status or not settings.step:
-                marks[-1] = REPORTED
+        if new_status or (moved and elapsed_us >= settings.exc_min_us):
+            marks[-1] = REPORTED
             marks.append(REPORTED)
         elif due:
             marks.append(REPORTED)

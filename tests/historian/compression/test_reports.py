@@ -89,34 +89,8 @@ def test_uncertain_is_a_status_like_any_other():
     assert reported(samples, exc_dev=0.5) == samples
 
 
-class TestStepTags:
-    """The value holds: every change is news, and nothing else is."""
-
-    def test_a_change_is_reported_alone_whatever_the_deviations(self):
-        got = reported(scans(0.0, 0.0, 1.0, 1.0, 0.0), step=True, exc_dev=5.0, exc_min_us=100 * S)
-        assert [one.time_us for one in got] == [0, 2 * S, 4 * S]
-
-    def test_without_a_deviation_only_changes_are_reported(self):
-        assert values(reported(scans(3.0, 3.0, 3.0, 4.0), step=True)) == [3.0, 4.0]
-
-    def test_exc_max_reports_an_unchanged_state(self):
-        assert [one.time_us for one in reported(scans(1.0, 1.0, 1.0), step=True, exc_max_us=2 * S)] == [0, 2 * S]
-
-    def test_text_that_changes_is_a_change(self):
-        assert values(reported(scans("a", "a", "b", "b", "a"), step=True)) == ["a", "b", "a"]
-
-    def test_whole_numbers_that_a_double_would_round_are_told_apart(self):
-        big = 2**53
-        assert values(reported(scans(big + 1, big + 1, float(big), big + 3), step=True)) == [
-            big + 1,
-            float(big),
-            big + 3,
-        ]
-
-    def test_a_change_of_status_reports_the_scan_before_too(self):
-        samples = [Sample(0, "a"), Sample(1, "a"), Sample(2, None, BAD_TIMEOUT), Sample(3, None, BAD_TIMEOUT)]
-        samples += [Sample(4, None, BAD_TIMEOUT), Sample(5, "a")]
-        assert [one.time_us for one in reported(samples, step=True)] == [0, 1, 2, 4, 5]
+def test_step_tags_have_no_band_every_change_is_for_the_store_to_see():
+    assert marks(scans(0.0, 0.0, 1.0), step=True, exc_dev=5.0) == [REPORTED] * 3
 
 
 def test_deviations_of_large_whole_numbers_are_exact():

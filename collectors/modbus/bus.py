@@ -28,6 +28,9 @@ QUIET_US: Final = 30_000
 MOST_QUIET_US: Final = 300_000
 """So long at the most is waited for silence; a line that babbles on is tried all the same."""
 
+LATELY_US: Final = 5 * US_PER_S
+"""Somebody who answered so lately is there, even if its source is just about to connect again."""
+
 IN_VAIN: Final = 3
 """Requests in a row that nobody answers until the connection is made anew: it may hang, and not the units behind it."""
 
@@ -68,6 +71,7 @@ class Bus:
         self._last_unit: Unit | None = None
         self._silence_us = frame_silence_us(endpoint)
         self.dead_time = DeadTime(clock.monotonic_us())
+        self._answered_by: tuple[int, int] | None = None
 
     # -- joining and leaving -------------------------------------------------------------------------------------
 
@@ -116,7 +120,7 @@ class Bus:
     async def _sound(self, member: Member) -> None:
         """Ask a silent unit again; while others answer, only in their spare time and one at a time."""
         unit, now_us = member.unit, self._clock.monotonic_us()
-        others = any(not each.unit.is_silent for each in self._members)
+        others = any(not each.unit.is_silent for each in self._members) or self._another_answered(unit, now_us)
         if others and (self._sounding or not self.dead_time.may_spend(now_us)):
             raise LinkError(self._suspended(unit, now_us), unit.status)
         self._sounding.add(member)
@@ -125,6 +129,13 @@ class Bus:
                 await self.ask(member, unit.last_request)
         finally:
             self._sounding.discard(member)
+
+    def _another_answered(self, unit: Unit, now_us: int) -> bool:
+        """Whether another unit answered lately: it may only be away for a moment, to connect again."""
+        if self._answered_by is None:
+            return False
+        number, answered_us = self._answered_by
+        return number != unit.number and now_us - answered_us < LATELY_US
 
     def _suspended(self, unit: Unit, now_us: int) -> str:
         silent_s = (now_us - (unit.silent_since_us or now_us)) / US_PER_S
@@ -174,6 +185,7 @@ class Bus:
             self._unreachable(member, request, answer, took_us)
         else:
             member.unit.answered()
+            self._answered_by = member.unit.number, self._clock.monotonic_us()
         return answer._replace(time_us=(received.sent_us + received.received_us) // 2, took_us=took_us)
 
     def _unreachable(self, member: Member, request: ReadRequest, answer: Answer, took_us: int) -> None:

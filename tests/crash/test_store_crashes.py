@@ -40,6 +40,7 @@ class Crash:
 
 
 ELSEWHERE = (
+    "annotation: ",
     "migrate: ",
     "insert: ",
     "import: ",

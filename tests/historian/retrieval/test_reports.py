@@ -68,13 +68,13 @@ def test_never_connected(store, sql):
 def test_silent_longest(store, sql):
     rows = sql("select tag, seconds from silent_longest()")
     assert [row["tag"] for row in rows] == ["C", "B"]
-    assert rows[0]["seconds"] == pytest.approx(3600, abs=120)
+    assert rows[0]["seconds"] == pytest.approx(time.time() - (NOW_US - HOUR) / SECOND, abs=60)
 
 
 def test_most_changing(store, sql):
     rows = sql("select tag, samples, samples_per_hour from most_changing()")
     assert [(row["tag"], row["samples"]) for row in rows] == [("B", 2), ("C", 1)]
-    assert rows[0]["samples_per_hour"] == pytest.approx(2, rel=0.1)
+    assert rows[0]["samples_per_hour"] == pytest.approx(2, rel=0.5)  # imported some minutes ago
 
 
 def test_most_changing_of_the_last_hours(store, sql):

@@ -13,10 +13,11 @@ TURNS = 50
 
 
 class FakeTimer:
-    """A :class:`collectors.schedule.Timer` over a :class:`FakeClock`."""
+    """A :class:`collectors.schedule.Timer` over a :class:`FakeClock`; each moment has so many turns of the loop."""
 
-    def __init__(self, clock: FakeClock) -> None:
+    def __init__(self, clock: FakeClock, turns: int = TURNS) -> None:
         self.clock = clock
+        self._turns = turns
         self._sleepers: list[tuple[int, int, asyncio.Future[None]]] = []
         self._numbers = itertools.count()
 
@@ -32,13 +33,22 @@ class FakeTimer:
         """Let time pass up to this moment, waking every sleeper when it is due."""
         await self._settle()
         while self._sleepers and self._sleepers[0][0] <= monotonic_us:
-            due_us, _, future = heapq.heappop(self._sleepers)
-            if not future.done():
-                self.clock.advance(max(0, due_us - self.clock.monotonic_us()))
-                future.set_result(None)
+            due_us = self._sleepers[0][0]
+            self.clock.advance(max(0, due_us - self.clock.monotonic_us()))
+            if self._wake(due_us):
                 await self._settle()
         self.clock.advance(max(0, monotonic_us - self.clock.monotonic_us()))
 
+    def _wake(self, due_us: int) -> int:
+        """Wake all that are due at this moment, in the order in which they went to sleep; how many."""
+        woken = 0
+        while self._sleepers and self._sleepers[0][0] <= due_us:
+            _, _, future = heapq.heappop(self._sleepers)
+            if not future.done():
+                future.set_result(None)
+                woken += 1
+        return woken
+
     async def _settle(self) -> None:
-        for _ in range(TURNS):
+        for _ in range(self._turns):
             await asyncio.sleep(0)

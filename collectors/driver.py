@@ -24,8 +24,8 @@ class Reading:
     learned about the device, for the audit; mostly nothing.
 
     Of a device that reports by itself several values of a lane may have come since the last reading: then ``before``
-    has the earlier ones, the oldest first, each a reading of all lanes.  ``lost`` counts values that are known to be
-    missing.
+    has the earlier ones, the oldest first, each a reading of all lanes, and ``tells_all`` says that these are all that
+    there were.  ``lost`` counts values that are known to be missing.
     """
 
     time_us: Int64Array
@@ -37,6 +37,7 @@ class Reading:
     finding: str = ""
     before: tuple[Reading, ...] = ()
     lost: int = 0
+    tells_all: bool = False
 
 
 class ReadPlan(Protocol):

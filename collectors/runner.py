@@ -25,7 +25,7 @@ from collectors.source_log import SourceLog, log
 from historian.errors import SourceError, SourceUnavailableError
 from historian.model.clock import US_PER_S
 from historian.model.scan import Scan, ScanGroup
-from historian.model.status import BAD_COMMUNICATION_ERROR, BAD_INTERNAL_ERROR
+from historian.model.status import BAD_COMMUNICATION_ERROR, BAD_DATA_LOST, BAD_INTERNAL_ERROR
 
 READ_AT_ONCE_US: Final = 2 * US_PER_S
 """A group due later than this after a connect is read at once, so that slow tags do not stay unknown for long."""
@@ -34,6 +34,11 @@ LOOK_AGAIN_US: Final = 10 * US_PER_S
 LOOK_AGAIN_LIMIT_US: Final = 600 * US_PER_S
 """Points that a device does not know are looked for again after this time, then after twice as long, up to the limit: a
 server that has just started may not have them yet, and a misspelt one must not cost a scan a minute for ever."""
+
+LEAST_HOLE_US: Final = 60 * US_PER_S
+MISSED_SCANS: Final = 3
+"""A group that was not read for more than so many of its scans, and for so long, has a hole in it that is marked: the
+process or its machine stood still, or its clock was set forward.  What is shorter is an overrun, which is counted."""
 
 
 class SourceRunner:
@@ -67,6 +72,7 @@ class SourceRunner:
         self._silent = False
         self._status: int | None = None
         self._points: dict[int, Points] = {}
+        self._known_us: dict[int, int] = {}
         self._tasks: asyncio.TaskGroup | None = None
         self._scans: dict[int, asyncio.Task[None]] = {}
         health.points = sum(len(group.tags) for group in groups)
@@ -121,6 +127,7 @@ class SourceRunner:
     def _let_go(self, group: ScanGroup) -> None:
         self._plans.pop(group.number, None)
         self._points.pop(group.number, None)
+        self._known_us.pop(group.number, None)
         scans = self._scans.pop(group.number, None)
         if scans is not None:
             scans.cancel()
@@ -273,15 +280,17 @@ class SourceRunner:
         if group.number not in self._plans:
             self._send_bad(group)
             return
+        # Whoever waits for a turn here is slow; whoever comes late stood still.
+        began_us = self._timer.clock.wall_us()
         async with self._turn:
             # The connection may have been lost while another group had its turn.
             plan = self._plans.get(group.number)
             if plan is None or self._driver is None:
                 self._send_bad(group)
                 return
-            await self._read(group, self._driver, plan)
+            await self._read(group, self._driver, plan, began_us)
 
-    async def _read(self, group: ScanGroup, driver: Driver, plan: ReadPlan) -> None:
+    async def _read(self, group: ScanGroup, driver: Driver, plan: ReadPlan, began_us: int) -> None:
         clock = self._timer.clock
         started_us = clock.monotonic_us()
         try:
@@ -290,12 +299,15 @@ class SourceRunner:
             if self._driver is driver:
                 self._fail(error)
             return
+        if not reading.tells_all:
+            self._mark_hole(group, began_us)
         for earlier in reading.before:
             self._sink.accept(_scan_of(group, earlier, clock.wall_us()))
         scan = _scan_of(group, reading, clock.wall_us())
         self.health.skewed += sum(each.skewed for each in (*reading.before, reading))
         self.health.lost += reading.lost
         self.health.requests += plan.requests
+        self._known_us[group.number] = scan.arrival_us
         self._note_reading(scan, clock.monotonic_us() - started_us)
         self._log.first_reading(group, scan)
         if reading.finding:
@@ -307,18 +319,22 @@ class SourceRunner:
         """Say that there was no answer; nothing before the first attempt has failed, for then nothing is known yet."""
         if self._status is None:
             return
-        count, now_us = len(group.tags), self._timer.clock.wall_us()
-        self._note_points(group.number, Points(0, 0, count))
-        self._sink.accept(
-            Scan(
-                group.number,
-                now_us,
-                np.full(count, now_us, np.int64),
-                np.full(count, np.nan),
-                np.full(count, self._status, np.uint32),
-                answered=False,
-            )
-        )
+        now_us = self._timer.clock.wall_us()
+        self._mark_hole(group, now_us)
+        self._note_points(group.number, Points(0, 0, len(group.tags)))
+        self._sink.accept(_nothing_of(group, now_us, self._status))
+
+    def _mark_hole(self, group: ScanGroup, until_us: int) -> None:
+        """Say that a group was not read for long though nothing had failed, from the first scan that is missing on."""
+        since_us = self._known_us.pop(group.number, until_us)
+        if until_us - since_us <= max(MISSED_SCANS * group.rate_us, LEAST_HOLE_US):
+            return
+        text = f"the scan class {group.scan_class} was not read for {(until_us - since_us) / US_PER_S:,.0f} s"
+        log.warning("%s: %s: the process or its machine stood still, or its clock was set", self.name, text)
+        self._sink.event("not read", self.name, text)
+        self._sink.accept(_nothing_of(group, since_us + group.rate_us, BAD_DATA_LOST))
+        if self._backfill is not None:
+            self._backfill.lost(since_us)
 
     # -- the figures ---------------------------------------------------------------------------------------------
 
@@ -353,6 +369,15 @@ class SourceRunner:
 def _scan_of(group: ScanGroup, reading: Reading, arrival_us: int) -> Scan:
     return Scan(
         group.number, arrival_us, reading.time_us, reading.value, reading.status, reading.exact, reading.text
+    )  # fmt: skip
+
+
+def _nothing_of(group: ScanGroup, time_us: int, status: int) -> Scan:
+    """There is no answer for any lane."""
+    count = len(group.tags)
+    return Scan(
+        group.number, time_us, np.full(count, time_us, np.int64), np.full(count, np.nan),
+        np.full(count, status, np.uint32), answered=False,
     )  # fmt: skip
 
 

@@ -109,7 +109,7 @@ class OpcUaSubscriptionDriver(OpcUaDriver):
         if self._publisher is not None:
             self._publisher.ask()
         findings, plan.findings = plan.findings, []
-        return replace(reading, finding="; ".join(findings))
+        return replace(reading, finding="; ".join(findings), tells_all=True)
 
     async def forget(self, group: ScanGroup) -> None:
         """Delete the group's subscription."""

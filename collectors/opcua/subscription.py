@@ -20,10 +20,7 @@ from historian.config.settings import OpcUaSource
 from historian.errors import SourceUnavailableError
 from historian.model.clock import Clock
 from historian.model.samples import BoolArray, IndexArray, Int64Array, UInt32Array
-from historian.model.status import BAD_TIMEOUT, BAD_WAITING_FOR_INITIAL_DATA, GOOD, is_bad, status_code
-
-BAD_DATA_LOST: Final = status_code("BadDataLost")
-"""Marks the time in which values are known to be missing."""
+from historian.model.status import BAD_DATA_LOST, BAD_TIMEOUT, BAD_WAITING_FOR_INITIAL_DATA, GOOD, is_bad
 
 OVERFLOW: Final = 0x0480
 """The InfoType DataValue and its bit Overflow (OPC 10000-4, 7.39.1): values before this one were lost at the server."""

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import groupby
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from collectors.runner import SourceRunner
 from collectors.supervisor import run_sources
 from historian.errors import SourceUnavailableError
 from historian.model.scan import Scan, ScanGroup
-from historian.model.status import BAD_INTERNAL_ERROR, BAD_NO_COMMUNICATION, BAD_TIMEOUT, GOOD
+from historian.model.status import BAD_DATA_LOST, BAD_INTERNAL_ERROR, BAD_NO_COMMUNICATION, BAD_TIMEOUT, GOOD
 from historian.model.tag import Tag, ValueType
 from support.fake_clock import FakeClock
 from support.fake_timer import FakeTimer
@@ -41,6 +42,7 @@ class Device:
     knows_all: bool = True
     plans: int = 0
     plan_now: Plan | None = None
+    tells_all: bool = False
     connects: int = 0
     closes: int = 0
     open: int = 0
@@ -75,7 +77,8 @@ class DeviceDriver:
         if not self.device.answers:
             raise SourceUnavailableError("cannot read: no answer", BAD_TIMEOUT)
         count = len(group.tags)
-        return Reading(np.full(count, clock.wall_us()), np.full(count, 1.0), np.zeros(count, np.uint32))
+        values, status = np.full(count, 1.0), np.zeros(count, np.uint32)
+        return Reading(np.full(count, clock.wall_us()), values, status, tells_all=self.device.tells_all)
 
     async def forget(self, group) -> None:
         self.device.forgotten.append(group.number)
@@ -170,6 +173,71 @@ async def test_an_overrun_skips_the_missed_scans_and_counts_them(world):
     assert world.health.overruns == 2 * 10
     starts = [int(scan.time_us[0]) - 2_500_000 for scan in world.sink.scans]
     assert {start % SECOND for start in starts} == {0}
+
+
+# -- holes: nothing has failed, but nothing was read either
+
+
+@pytest.mark.parametrize("stands_still", [True, False], ids=["the machine stands still", "its clock is set forward"])
+async def test_time_in_which_nothing_was_read_is_marked_from_the_first_scan_that_is_missing(world, stands_still):
+    async with running(world, world.runner()):
+        await world.run(5.5)
+        if stands_still:
+            world.clock.advance(seconds=7200)
+        else:
+            world.clock.step_wall(seconds=7200)
+        await world.run(5)
+    statuses, times = world.sink.statuses(), [int(scan.time_us[0]) for scan in world.sink.scans]
+    assert statuses[:7] == [GOOD] * 5 + [BAD_DATA_LOST, GOOD]
+    assert set(statuses[7:]) == {GOOD}, "once"
+    assert times[5] == times[4] + SECOND
+    assert times[6] - times[4] > 7200 * SECOND - 2 * SECOND
+    assert not world.sink.scans[5].answered
+    assert world.sink.events == [("not read", "device")]
+
+
+@pytest.mark.parametrize(
+    ("rate_s", "hole_s", "is_marked"), [(1, 58, False), (1, 65, True), (60, 110, False), (60, 260, True)]
+)
+async def test_a_hole_is_longer_than_three_scans_and_a_minute(world, rate_s, hole_s, is_marked):
+    async with running(world, world.runner(group(rate_us=rate_s * SECOND))):
+        await world.run(5 * rate_s + 0.5)
+        world.clock.advance(seconds=hole_s)
+        await world.run(2 * rate_s)
+    assert (BAD_DATA_LOST in world.sink.statuses()) == is_marked
+    assert world.health.overruns
+
+
+async def test_a_source_that_is_slow_has_no_holes(world):
+    world.device.read_s = 45
+    async with running(world, world.runner(group(0), group(1))):
+        await world.run(900)
+    assert {*world.sink.statuses(0), *world.sink.statuses(1)} == {GOOD}
+    assert world.health.overruns > 500
+
+
+async def test_a_device_that_tells_all_changes_has_no_holes(world):
+    world.device.tells_all = True
+    async with running(world, world.runner()):
+        await world.run(5.5)
+        world.clock.advance(seconds=7200)
+        await world.run(5)
+    assert set(world.sink.statuses()) == {GOOD}
+
+
+async def test_a_hole_before_a_loss_is_marked_where_it_begins_and_none_in_an_outage(world):
+    async with running(world, world.runner()):
+        await world.run(5.5)
+        world.device.answers = False
+        world.clock.advance(seconds=7200)
+        await world.run(5)
+        world.clock.advance(seconds=7200)
+        await world.run(5)
+        world.device.answers = True
+        await world.run(10)
+    runs = [status for status, _ in groupby(world.sink.statuses())]
+    assert runs == [GOOD, BAD_DATA_LOST, BAD_TIMEOUT, GOOD]
+    assert world.sink.statuses().count(BAD_DATA_LOST) == 1
 
 
 async def test_types_told_by_the_device_are_passed_on(world):

@@ -165,12 +165,12 @@ def assert_health_afterwards(plant: FastPlant) -> None:
 
 def first_answer(plant: FastPlant, tag: str) -> int:
     """When the device answered again for a tag."""
-    return min(at for at in plant.devices[tag.split(".")[0]].answered[tag] if at > LOST)
+    return min(at for at in plant.devices[tag.split(".", maxsplit=1)[0]].answered[tag] if at > LOST)
 
 
 def assert_every_scan_is_there(plant: FastPlant, tag: str, found: Archived) -> None:
     """What the device answered is in the archive, within the bound; and it was asked whenever it could be."""
-    answered = plant.devices[tag.split(".")[0]].answered[tag]
+    answered = plant.devices[tag.split(".", maxsplit=1)[0]].answered[tag]
     values = [found.at(at, is_step=tag.endswith("RUN")) for at in answered]
     errors = np.abs(np.array(values) - signal(tag, np.array(answered)))
     assert errors.max() <= bound_of(tag) + 1e-9, tag  # NaN, where the archive knows nothing, is not less either
@@ -183,7 +183,7 @@ def assert_every_scan_is_there(plant: FastPlant, tag: str, found: Archived) -> N
 
 def assert_no_value_is_invented(plant: FastPlant, tag: str, found: Archived) -> None:
     """Every value in the archive is one that the device gave at this time, live or from its history."""
-    device = plant.devices[tag.split(".")[0]]
+    device = plant.devices[tag.split(".", maxsplit=1)[0]]
     assert set(found.good_times()) <= {*device.answered[tag], *(int(at) for at in device.history_us)}
     np.testing.assert_array_equal(found.value[found.is_good], signal(tag, found.time_us[found.is_good]))
     assert np.isnan(found.value[~found.is_good]).all()
@@ -209,7 +209,7 @@ def assert_the_history_fills_the_gap(plant: FastPlant, archive: Mapping[str, Arc
     for tag in tags_of("mixer"):
         back_us, found = first_answer(plant, tag), archive[tag]
         missing = {at for at in history if LOST <= at < back_us} - set(found.good_times())
-        # Nothing takes the place of what is there: time stands still here while a mark is made at a time of the history.
+        # Nothing takes the place of what is there, and here a mark may have the very time of a value of the history.
         assert missing <= {at for at, _ in found.marks()}, tag
     assert [at for at in archive["mixer.NONE"].good_times() if LOST <= at < BACK] == []
 
@@ -218,7 +218,7 @@ def outages(plant: FastPlant, tag: str) -> list[tuple[int, int]]:
     """Start and end of the gaps of a tag, those that follow on each other as one."""
     ask = f"from gaps('{tag}', make_timestamptz({START + MINUTE}), make_timestamptz({END})) order by time"
     found: list[tuple[int, int]] = []
-    for row in plant.sql(f"select epoch_us(time) as start, epoch_us(\"end\") as stop {ask}"):  # noqa: S608 - our own
+    for row in plant.sql(f'select epoch_us(time) as start, epoch_us("end") as stop {ask}'):
         if found and found[-1][1] == row["start"]:
             found[-1] = (found[-1][0], row["stop"])
         else:

@@ -1,4 +1,4 @@
-"""Hours of collecting in seconds: the real configuration, runners, pipeline, commits and store; made-up devices and time.
+"""Hours of collecting in seconds: the real configuration, runners, pipeline and store; made-up devices and time.
 
 What a device says is a plain function of the tag and the time (:func:`signal`), and each device keeps a log of what it
 answered, so that a test knows what the archive must hold without asking the code under test.
@@ -59,7 +59,7 @@ def instant(text: str) -> int:
 
 
 def signal(tag: str, time_us: Int64Array) -> FloatArray:
-    """float64[n]: what the instrument shows: a wave with some noise; of a tag ``*.RUN`` 0 or 1 for five minutes each."""
+    """float64[n]: what the instrument shows: a wave with noise; of a tag ``*.RUN`` 0 or 1 for five minutes each."""
     seconds = np.asarray(time_us, np.int64) // SECOND
     if tag.endswith(".RUN"):
         return (seconds // 300 % 2).astype(np.float64)
@@ -80,7 +80,7 @@ class SteppedTimer:
 
 @dataclass
 class MadeUpDevice:
-    """``answered``: the times of its answers by tag.  ``history_us``: the times of which it has values in its history."""
+    """``answered``: the times of its answers by tag.  ``history_us``: of which times it has values in its history."""
 
     timer: SteppedTimer
     does: Behaviour = "answers"
@@ -121,16 +121,16 @@ class MadeUpDriver:
         tags = [tag for group in groups for tag in group.tags]
         return {tag.name: ValueType.BOOL if tag.name.endswith(".RUN") else ValueType.FLOAT64 for tag in tags}
 
-    async def plan(self, group: ScanGroup) -> Plan:  # noqa: ARG002 - as the interface has it
+    async def plan(self, group: ScanGroup) -> Plan:
         return Plan()
 
-    async def read(self, group: ScanGroup, plan: ReadPlan) -> Reading:  # noqa: ARG002 - as above
+    async def read(self, group: ScanGroup, plan: ReadPlan) -> Reading:
         await self._device.say()
         now_us, count = self._device.timer.clock.wall_us(), len(group.tags)
         return Reading(np.full(count, now_us), self._device.values(group, now_us), np.zeros(count, np.uint32))
 
     async def history(
-        self, group: ScanGroup, plan: ReadPlan, start_us: int, end_us: int  # noqa: ARG002 - as above
+        self, group: ScanGroup, plan: ReadPlan, start_us: int, end_us: int
     ) -> AsyncGenerator[History, None]:
         device = self._device
         times = device.history_us[(device.history_us >= start_us) & (device.history_us < end_us)]

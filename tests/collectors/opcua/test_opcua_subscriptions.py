@@ -15,12 +15,13 @@ from hypothesis import strategies as st
 
 from collectors.opcua import publishing
 from collectors.opcua.subscribe_driver import SubscribePlan
-from collectors.opcua.subscription import BAD_DATA_LOST, OVERFLOW, turns
+from collectors.opcua.subscription import OVERFLOW, turns
 from conformance.collector_suite import eventually
 from conformance.opcua_servers import AsyncuaServer, tag_at
 from conformance.opcua_subscribing import START, collected, group_of, history, set_values
 from historian.model.error_bound import ErrorBound
 from historian.model.status import (
+    BAD_DATA_LOST,
     BAD_NODE_ID_UNKNOWN,
     BAD_TYPE_MISMATCH,
     GOOD,

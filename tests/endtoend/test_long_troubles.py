@@ -1,4 +1,4 @@
-"""Hours of other troubles in fast time: killed in an outage, a disk that takes nothing, clocks that step, standing still.
+"""Hours of other troubles in fast time: killed in an outage, a disk that fails, clocks that step, standing still.
 
 As in test_thirteen_hours.py, everything between the made-up devices and SQL is the product's own.
 """

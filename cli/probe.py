@@ -22,8 +22,9 @@ BEHIND: Final = 4
 """Registers read behind those that are asked for: one for a manual that counts from one, three more for long values."""
 
 WARNING: Final = (
-    "a scan asks {what} for what is there, with up to {most:,} requests, one in {pause}. It only reads, but it is a "
-    "plant's network: controllers may be busy with it, and who watches the network should know"
+    "a scan asks {what} for what is there, with up to {most:,} requests, one in {pause}, so that it may take {time} "
+    "and longer where nobody answers. It only reads, but it is a plant's network: controllers may be busy with it, and "
+    "who watches the network should know. Ctrl-C ends it, and shows what was found until then"
 )
 
 
@@ -138,8 +139,11 @@ def probe(
 
     if scan:
         _may_begin(source, most, pause, yes=yes)
-        found = _survey(source, units, until, pause, most)
-        write_found(found, format_)
+        found, ended = _survey(source, units, until, pause, most)
+        if ended is None or found.units:
+            write_found(found, format_)
+        if ended is not None:
+            raise ended
         _say_how_it_went(found, units, most)
         if not found.units:
             sys.exit(1)
@@ -200,13 +204,17 @@ def _may_begin(source: ModbusSource, most: int, pause_us: int, *, yes: bool) -> 
     """Warn, and ask where there is somebody to ask."""
     from historian.config.duration import format_duration  # noqa: PLC0415 - so that --help does not wait for it
 
-    warning = WARNING.format(what=source.url, most=most, pause=format_duration(pause_us))
+    time = format_duration(most * pause_us)
+    warning = WARNING.format(what=source.url, most=most, pause=format_duration(pause_us), time=time)
     click.echo(f"note: {warning}", err=True)
     if not yes and sys.stdin.isatty():
         click.confirm("Begin?", abort=True, err=True)
 
 
-def _survey(source: ModbusSource, units: Sequence[int], until: int, pause_us: int, most: int) -> Found:
+def _survey(
+    source: ModbusSource, units: Sequence[int], until: int, pause_us: int, most: int
+) -> tuple[Found, SourceUnavailableError | KeyboardInterrupt | None]:
+    """What was found, and what ended the scan before its end: Ctrl-C, or a connection that was lost."""
     from cli.event_loop import run  # noqa: PLC0415 - asyncio costs start-up time
     from cli.progress import steps  # noqa: PLC0415 - as above
     from collectors.modbus.link import LinkError  # noqa: PLC0415 - as above
@@ -216,11 +224,14 @@ def _survey(source: ModbusSource, units: Sequence[int], until: int, pause_us: in
     with steps("looking for") as said:
         survey = Survey(source, SystemClock(), pause_us=pause_us, most=most, said=said)
         try:
-            return run(survey.run(units, until))
+            run(survey.run(units, until))
+        except KeyboardInterrupt as interrupt:
+            return survey.found, interrupt
         except LinkError as error:
-            raise SourceUnavailableError(
+            return survey.found, SourceUnavailableError(
                 f"cannot scan {source.url}: {error.reason}; wanted a Modbus device or gateway there", error.status
-            ) from error
+            )
+    return survey.found, None
 
 
 def _say_how_it_went(found: Found, units: Sequence[int], most: int) -> None:

@@ -238,9 +238,21 @@ def write_found(found: Found, format_: str) -> None:
         return
     from cli.columns import aligned  # noqa: PLC0415 - only this format needs it
 
-    for line in aligned(names, [[str(cell) for cell in row] for row in rows], right=("unit", "cells")):
+    lines = list(aligned(names, [[str(cell) for cell in row] for row in rows], right=("unit", "cells")))
+    for line in (*(lines if rows else ()), *_survey_remarks(found)):
         click.echo(line)
-    silent = [unit for unit in found.units if unit not in {each.unit for each in found.ranges}]
-    for unit in silent:
-        click.echo(f"unit {unit} answers, and nothing of it was found readable")
-    click.echo(f"\n{found.requests:,} requests")
+    click.echo(f"{found.requests:,} request{'' if found.requests == 1 else 's'}")
+
+
+def _survey_remarks(found: Found) -> Iterator[str]:
+    """What there is to say of units, and of cells that nobody knows more about."""
+    readable = {each.unit for each in found.ranges}
+    for unit in found.units:
+        if unit not in found.finished:
+            yield f"unit {unit} answers, and not all of it was looked at"
+        elif unit not in readable:
+            yield f"unit {unit} answers, and nothing of it was found readable"
+    for each in found.unclear:
+        first, last = f"{each.table}:{each.start}", f"{each.table}:{each.stop - 1}"
+        cells = first if first == last else f"{first} to {last}"
+        yield f"unit {each.unit} was asked for {cells} and gave no answer, or was busy; a longer --timeout or --pause?"

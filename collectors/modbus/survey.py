@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from collectors.modbus.driver import FUNCTIONS
@@ -23,16 +23,22 @@ from historian.model.status import GOOD
 TABLES: Final[tuple[ModbusTable, ...]] = ("hr", "ir", "coil", "di")
 
 ILLEGAL_FUNCTION: Final = 1
+REFUSING: Final = frozenset((1, 2, 3, 4))
+"""Exceptions that say that these cells cannot be read so; the others (busy, gateway) say nothing of them."""
+
 QUIET_US: Final = 30_000
 MOST_QUIET_US: Final = 300_000
 
-FINEST: Final = 32
-"""Refused stretches of so many cells are not halved any further unless their first or last cell can be read."""
+GRID: Final = 25
+"""In a refused stretch each cell at a multiple of this is tried: memory areas are long, or begin at round numbers."""
+
+PATIENCE: Final = 3
+"""A unit that gives no clear answer to so many questions in a row is left alone."""
 
 
 @dataclass(frozen=True, slots=True)
-class Readable:
-    """Cells ``start`` to ``stop`` (exclusive) of a table that a unit answers."""
+class Cells:
+    """Cells ``start`` to ``stop`` (exclusive) of a unit's table."""
 
     unit: int
     table: ModbusTable
@@ -42,16 +48,26 @@ class Readable:
 
 @dataclass(slots=True)
 class Found:
-    """What a survey has found so far.  ``is_whole``: it did not run out of requests."""
+    """What a survey has found so far: ``units`` that answer, ``ranges`` that can be read.
+
+    ``unclear`` was asked for twice without an answer that says whether it can be read.  ``finished``: units of which
+    all was looked at; ``is_whole``: it did not run out of requests.
+    """
 
     units: list[int] = field(default_factory=list)
-    ranges: list[Readable] = field(default_factory=list)
+    ranges: list[Cells] = field(default_factory=list)
+    unclear: list[Cells] = field(default_factory=list)
+    finished: list[int] = field(default_factory=list)
     requests: int = 0
     is_whole: bool = True
 
 
 class _OutOfRequestsError(Exception):
     """The survey has used up the requests that it may send."""
+
+
+class _UnitGoneError(Exception):
+    """The unit does not answer any more."""
 
 
 class Survey:
@@ -65,6 +81,7 @@ class Survey:
         self._pause_s = pause_us / US_PER_S
         self._most = most
         self._said = said
+        self._longest = self._in_vain = 0
         self.found = Found()
 
     async def run(self, units: Sequence[int], stop: int) -> Found:
@@ -79,9 +96,7 @@ class Survey:
                 if await self._is_there(unit):
                     self.found.units.append(unit)
             for unit in self.found.units:
-                for table in TABLES:
-                    self._said(f"unit {unit}, {table}")
-                    await self._survey_table(unit, table, stop)
+                await self._survey_unit(unit, stop)
         except _OutOfRequestsError:
             self.found.is_whole = False
         finally:
@@ -92,43 +107,104 @@ class Survey:
     async def _is_there(self, unit: int) -> bool:
         """Whether anything comes from this unit, be it a refusal."""
         answer = await self._ask(unit, Function.READ_HOLDING_REGISTERS, 0, 1)
+        if answer is None and self._loses:
+            answer = await self._ask(unit, Function.READ_HOLDING_REGISTERS, 0, 1)
         return answer is not None and answer.exception not in UNREACHABLE
+
+    @property
+    def _loses(self) -> bool:
+        """Whether requests get lost on the way."""
+        return not self._link.is_numbered or self._source.endpoint.transport == "udp"
+
+    async def _survey_unit(self, unit: int, stop: int) -> None:
+        self._in_vain = 0
+        try:
+            for table in TABLES:
+                self._said(f"unit {unit}, {table}")
+                await self._survey_table(unit, table, stop)
+        except _UnitGoneError:
+            return
+        self.found.finished.append(unit)
 
     async def _survey_table(self, unit: int, table: ModbusTable, stop: int) -> None:
         """All readable stretches of a table; a table that the device does not have costs one request."""
-        longest = 125 if is_register_table(table) else 2000
+        longest = self._longest = 125 if is_register_table(table) else 2000
         first = await self._ask(unit, FUNCTIONS[table], 0, 1)
-        if first is None or first.exception == ILLEGAL_FUNCTION:
+        if first is not None and first.exception == ILLEGAL_FUNCTION:
             return
         for start in range(0, stop, longest):
-            await self._survey_cells(unit, table, start, min(start + longest, stop))
+            block = Cells(unit, table, start, min(start + longest, stop))
+            if longest == self._longest and await self._is_read(block) is not False:
+                continue  # all of it, or there is no telling
+            for stretch in await self._sampled(block):
+                await self._read(stretch)
 
-    async def _survey_cells(self, unit: int, table: ModbusTable, start: int, stop: int) -> None:
-        answer = await self._ask(unit, FUNCTIONS[table], start, stop - start)
-        if answer is None:
-            return
-        if answer.status == GOOD:
-            self._add(Readable(unit, table, start, stop))
-        elif stop - start > 1 and (stop - start > FINEST or await self._has_an_end(unit, table, start, stop)):
-            middle = (start + stop) // 2
-            await self._survey_cells(unit, table, start, middle)
-            await self._survey_cells(unit, table, middle, stop)
+    async def _sampled(self, block: Cells) -> list[Cells]:
+        """What is probably readable in a block that is not all so, from some cells of it and a search for the edges."""
+        marks = sorted({*range(block.start, block.stop, GRID), block.stop - 1})
+        good = [mark for mark in marks if await self._is_readable(block, mark)]
+        stretches: list[Cells] = []
+        for before, mark, after in zip([block.start, *marks], marks, [*marks[1:], block.stop - 1], strict=False):
+            if mark not in good:
+                continue
+            first = mark if before in good else await self._edge(block, mark, before)
+            last = after if after in good else await self._edge(block, mark, after)
+            if stretches and first <= stretches[-1].stop:
+                stretches[-1] = replace(stretches[-1], stop=last + 1)
+            else:
+                stretches.append(replace(block, start=first, stop=last + 1))
+        return stretches
 
-    async def _has_an_end(self, unit: int, table: ModbusTable, start: int, stop: int) -> bool:
-        """Whether the first or the last of these cells can be read."""
-        return await self._is_readable(unit, table, start) or await self._is_readable(unit, table, stop - 1)
+    async def _edge(self, block: Cells, good: int, bad: int) -> int:
+        """The cell nearest to ``bad`` that can be read, by halving."""
+        while abs(good - bad) > 1:
+            middle = (good + bad) // 2
+            if await self._is_readable(block, middle):
+                good = middle
+            else:
+                bad = middle
+        return good
 
-    async def _is_readable(self, unit: int, table: ModbusTable, cell: int) -> bool:
-        answer = await self._ask(unit, FUNCTIONS[table], cell, 1)
-        return answer is not None and answer.status == GOOD
+    async def _read(self, stretch: Cells) -> bool:
+        """Read a stretch, and what is refused of it in halves; whether all of it was answered."""
+        if stretch.stop - stretch.start > self._longest:
+            whole, start = True, stretch.start
+            while start < stretch.stop:
+                stop = min(start + self._longest, stretch.stop)
+                whole = await self._read(replace(stretch, start=start, stop=stop)) and whole
+                start = stop
+            return whole
+        is_read = await self._is_read(stretch)
+        if is_read is not False or stretch.stop - stretch.start == 1:
+            return is_read is True
+        middle = (stretch.start + stretch.stop) // 2
+        left, right = await self._read(replace(stretch, stop=middle)), await self._read(replace(stretch, start=middle))
+        if left and right:
+            # It wants shorter requests.
+            self._longest = min(self._longest, stretch.stop - middle)
+        return left and right
 
-    def _add(self, found: Readable) -> None:
-        """One more stretch; it joins the one that it touches."""
-        last = self.found.ranges[-1] if self.found.ranges else None
-        if last is not None and (last.unit, last.table, last.stop) == (found.unit, found.table, found.start):
-            self.found.ranges[-1] = Readable(last.unit, last.table, last.start, found.stop)
-        else:
-            self.found.ranges.append(found)
+    async def _is_readable(self, block: Cells, cell: int) -> bool:
+        return await self._is_answered(replace(block, start=cell, stop=cell + 1)) is True
+
+    async def _is_read(self, cells: Cells) -> bool | None:
+        """Whether they can be read, all in one request; None when that stays unclear.  What can is noted."""
+        is_answered = await self._is_answered(cells)
+        if is_answered:
+            _join(self.found.ranges, cells)
+        return is_answered
+
+    async def _is_answered(self, cells: Cells) -> bool | None:
+        for _ in range(2):
+            answer = await self._ask(cells.unit, FUNCTIONS[cells.table], cells.start, cells.stop - cells.start)
+            if answer is not None and (answer.status == GOOD or answer.exception in REFUSING):
+                self._in_vain = 0
+                return answer.status == GOOD
+        _join(self.found.unclear, cells)
+        self._in_vain += 1
+        if self._in_vain >= PATIENCE:
+            raise _UnitGoneError
+        return None
 
     async def _ask(self, unit: int, function: Function, address: int, count: int) -> Answer | None:
         """One request, after the pause; None when nobody answers.  Raises LinkError when the connection is lost."""
@@ -154,3 +230,12 @@ class Survey:
         self._link.close()
         self._link = self._link.another()
         await self._link.open(self._source.timeout_us)
+
+
+def _join(known: list[Cells], cells: Cells) -> None:
+    """One more stretch; it joins the one that it touches."""
+    last = known[-1] if known else None
+    if last is not None and (last.unit, last.table) == (cells.unit, cells.table) and last.stop >= cells.start:
+        known[-1] = replace(last, stop=max(last.stop, cells.stop))
+    else:
+        known.append(cells)

@@ -7,6 +7,7 @@ import io
 import json
 import struct
 from collections.abc import Iterable, Iterator
+from signal import SIGINT, raise_signal
 
 import pytest
 from click.testing import CliRunner, Result
@@ -150,7 +151,28 @@ def test_a_scan_that_runs_out_of_requests_says_so(plc) -> None:
     assert json.loads(done.stdout) == [{"unit": 1, "table": "hr", "first": "hr:0", "last": "hr:124", "cells": 125}]
 
 
+def test_what_was_not_looked_at_is_not_called_unreadable(plc) -> None:
+    done = probe(plc.url, "--scan", "--units", "1,4", "--most", "4", "--pause", "0s")
+    lines = done.stdout.splitlines()
+    assert "unit 4 answers, and not all of it was looked at" in lines
+    assert lines[-1] == "4 requests"
+
+
+def test_an_interrupted_scan_shows_what_it_found(plc) -> None:
+    def wait_or_be_interrupted(request: Request) -> Iterable[bytes]:
+        if request.function == 4:
+            raise_signal(SIGINT)
+        return device(request)
+
+    plc.script = wait_or_be_interrupted
+    done = probe(plc.url, "--scan", "--units", "1", "--pause", "0s", "--until", "100")
+    assert done.exit_code != 0
+    assert ["1", "hr", "hr:0", "hr:99", "100"] in [line.split() for line in done.stdout.splitlines()]
+    assert "unit 1 answers, and not all of it was looked at" in done.stdout
+
+
 def test_a_scan_that_finds_nobody(plc) -> None:
     done = probe(plc.url, "--scan", "--units", "20..40", "--pause", "0s")
     assert done.exit_code == 1
     assert "none of the units 20 to 40 answers there" in done.stderr
+    assert done.stdout == "21 requests\n"

@@ -15,7 +15,7 @@ from collectors.modbus.link import LinkError
 from collectors.modbus.look import Looker
 from collectors.modbus.survey import Found, Survey
 from conformance.counting_device import counting, without
-from conformance.scripted_device import Request, ScriptedDevice, scripted_device
+from conformance.scripted_device import Request, Script, ScriptedDevice, scripted_device
 from historian.errors import SourceUnavailableError
 from historian.model.clock import SystemClock
 
@@ -178,6 +178,79 @@ async def test_a_survey_of_a_serial_line() -> None:
     async with scripted_device(without({200}), "rtu", "pty") as device:
         found = await survey(device, [3], 300)
     assert [(each.start, each.stop) for each in found.ranges if each.table == "ir"] == [(0, 200), (201, 300)]
+
+
+def areas(*spans: range) -> Script:
+    """A device whose four tables have these cells and no others."""
+
+    def script(request: Request) -> Iterable[bytes | None]:
+        cells = range(request.address, request.address + request.count)
+        is_there = any(cells[0] in span and cells[-1] in span for span in spans)
+        return counting(request) if is_there else [request.exception(2)]
+
+    return script
+
+
+async def test_few_requests_find_the_memory_areas_of_a_sparse_device() -> None:
+    """As long as 25 cells, or beginning at a round number: the default of 500 requests does for two such units."""
+    spans = (range(100, 110), range(333, 361), range(700, 1000))
+    async with scripted_device(areas(*spans)) as device:
+        found = await survey(device, [1], 1000)
+    assert found.is_whole
+    assert [(each.table, each.start, each.stop) for each in found.ranges] == [
+        (table, span.start, span.stop) for table in ("hr", "ir", "coil", "di") for span in spans
+    ]
+    assert found.requests < 300
+
+
+@pytest.mark.parametrize("code", [2, 3])
+async def test_a_device_that_gives_few_registers_at_once(code: int) -> None:
+    def script(request: Request) -> Iterable[bytes | None]:
+        return counting(request) if request.function < 3 or request.count <= 7 else [request.exception(code)]
+
+    async with scripted_device(script) as device:
+        found = await survey(device, [1], 500)
+    assert [(each.table, each.start, each.stop) for each in found.ranges if each.table == "hr"] == [("hr", 0, 500)]
+    assert found.requests < 2 * (500 / 4 + 4 * 6 + 20) + 4
+
+
+async def test_what_is_busy_once_is_asked_again_and_what_stays_busy_is_unclear() -> None:
+    asked: set[tuple[int, int, int]] = set()
+
+    def script(request: Request) -> Iterable[bytes | None]:
+        key = request.function, request.address, request.count
+        is_busy = request.count > 1 and (request.function == 4 or key not in asked)
+        asked.add(key)
+        return [request.exception(6)] if is_busy else counting(request)
+
+    async with scripted_device(script) as device:
+        found = await survey(device, [1], 100)
+    assert [(each.table, each.stop) for each in found.ranges] == [("hr", 100), ("coil", 100), ("di", 100)]
+    assert [(each.table, each.start, each.stop) for each in found.unclear] == [("ir", 0, 100)]
+    assert found.finished == [1]
+
+
+async def test_a_unit_that_falls_silent_is_left_alone_and_the_next_one_looked_at() -> None:
+    def script(request: Request) -> Iterable[bytes | None]:
+        return counting(request) if request.unit == 2 or (request.function, request.count) == (3, 1) else []
+
+    async with scripted_device(script) as device:
+        found = await survey(device, [1, 2], 500)
+    assert (found.units, found.finished) == ([1, 2], [2])
+    assert {each.unit for each in found.unclear} == {1}
+    assert len([each for each in found.ranges if each.unit == 2]) == 4
+
+
+async def test_a_serial_line_is_asked_twice_for_a_unit() -> None:
+    asked: list[int] = []
+
+    def script(request: Request) -> Iterable[bytes | None]:
+        asked.append(request.unit)
+        return counting(request) if request.unit == 7 and asked.count(7) > 1 else []
+
+    async with scripted_device(script, "rtu", "pty") as device:
+        found = await survey(device, [7, 8], 10)
+    assert found.units == [7]
 
 
 async def test_no_connection(free_port: int) -> None:

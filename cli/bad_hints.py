@@ -19,6 +19,8 @@ HINTS: Final[Mapping[str, str]] = {
     "BadNotReadable": "the node cannot be read; rights of the user?",
     "BadUserAccessDenied": "this user may not read it; user and password_env of the source?",
     "BadNoValue": "the server has no value for it yet",
+    "BadCommunicationError": "what came is no answer of this protocol; the scheme of the url?",
+    "BadOutOfService": "the device says that it is busy (exception 5 or 6); request_pause, a slower scan class?",
     "BadDeviceFailure": "the device says that it has a fault",
     "BadSensorFailure": "the device says that its instrument has a fault",
 }

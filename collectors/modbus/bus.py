@@ -122,7 +122,7 @@ class Bus:
         unit, now_us = member.unit, self._clock.monotonic_us()
         others = any(not each.unit.is_silent for each in self._members) or self._another_answered(unit, now_us)
         if others and (self._sounding or not self.dead_time.may_spend(now_us)):
-            raise LinkError(self._suspended(unit, now_us), unit.status)
+            raise NoAnswerError(self._suspended(unit, now_us), unit.status)
         self._sounding.add(member)
         try:
             if unit.last_request is not None:
@@ -163,7 +163,7 @@ class Bus:
         try:
             unit = member.unit
             if unit.is_silent and member not in self._sounding:
-                raise LinkError("no answer to another request", unit.status)
+                raise NoAnswerError("no answer to another request", unit.status)
             return await self._exchange(member, request)
         finally:
             self._last_us = self._clock.monotonic_us()
@@ -193,7 +193,7 @@ class Bus:
         member.unit.unreachable += 1
         if member.unit.unreachable >= UNREACHABLE_LIMIT:
             self._no_answer(member, request, answer.status, took_us)
-            raise LinkError(f"the gateway does not reach it (exception {answer.exception})", answer.status)
+            raise NoAnswerError(f"the gateway does not reach it (exception {answer.exception})", answer.status)
         self.dead_time.spend(took_us, self._clock.monotonic_us())
 
     async def _attempt(self, member: Member, link: Link, request: ReadRequest) -> Received:

@@ -8,11 +8,11 @@ from __future__ import annotations
 import asyncio
 
 from collectors.modbus.bus import Bus, Member
-from collectors.modbus.link import LinkError
+from collectors.modbus.link import CONNECTION_LOST, LinkError, NoAnswerError
 from collectors.modbus.request import Answer, Function, ReadRequest
 from historian.config.settings import ModbusSource, SerialEndpoint
 from historian.errors import SourceUnavailableError
-from historian.model.status import BAD_NO_COMMUNICATION
+from historian.model.status import BAD_COMMUNICATION_ERROR, BAD_NO_COMMUNICATION
 
 
 class ModbusConnection:
@@ -51,10 +51,26 @@ class ModbusConnection:
 
     def _unavailable(self, action: str, error: LinkError) -> SourceUnavailableError:
         source = self._source
-        is_serial = isinstance(source.endpoint, SerialEndpoint)
-        check = "the cable, the baud rate and the parity" if is_serial else "that it is switched on and reachable"
         return SourceUnavailableError(
             f"cannot {action} source {source.name!r} at {source.endpoint}, unit {source.unit}: {error.reason};"
-            f" wanted a Modbus device there, check {check}",
+            f" wanted {self._wanted(error)}",
             error.status,
         )
+
+    def _wanted(self, error: LinkError) -> str:
+        """What should be there, and what to look at where it is not."""
+        source = self._source
+        if error.status == BAD_COMMUNICATION_ERROR:
+            return "Modbus TCP, check the URL: frames of a serial line come through rtu+tcp:// or ascii+tcp://"
+        is_serial = isinstance(source.endpoint, SerialEndpoint)
+        if isinstance(error, NoAnswerError):
+            line = ", the cable, the baud rate and the parity" if is_serial else ""
+            several = ", in_flight (many devices answer only the first of several requests)"
+            return (
+                f"an answer of this unit, check its number, its power{line}, the timeout"
+                f"{several if source.in_flight > 1 else ''}"
+            )
+        if error.reason == CONNECTION_LOST:
+            return "a connection that holds, check how many clients the device takes at once, and its own time-out"
+        check = "its name, and that no other program uses it" if is_serial else "that it is on and reachable"
+        return f"a {'serial port' if is_serial else 'Modbus device'} there, check {check}"

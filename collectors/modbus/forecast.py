@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from collectors.memory import SourceMemory
-from collectors.modbus.cost import Cost
+from collectors.modbus.cost import BITS_PER_REGISTER, Cost
 from collectors.modbus.device_notes import DeviceNotes
 from collectors.modbus.driver import first_cost, plan_of
 from historian.config.settings import ModbusSource
@@ -19,7 +19,7 @@ from historian.model.scan import ScanGroup
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """One scan of a group: ``requests`` that read ``registers`` together (a bit is 1/16), in ``time_us``.
+    """One scan of a group: ``requests`` that read ``registers`` and ``bits`` together, gaps included, in ``time_us``.
 
     ``cost`` is what that was worked out with, measured in an earlier run or assumed.
     """
@@ -27,13 +27,14 @@ class Forecast:
     source: ModbusSource
     group: ScanGroup
     requests: int
-    registers: float
+    registers: int
+    bits: int
     cost: Cost
 
     @property
     def time_us(self) -> float:
         """How long the scan takes on the connection."""
-        return self.cost.of(self.requests, self.registers)
+        return self.cost.of(self.requests, self.registers + self.bits / BITS_PER_REGISTER)
 
     @property
     def share(self) -> float:
@@ -48,5 +49,7 @@ def forecast(source: ModbusSource, groups: Sequence[ScanGroup], memory: SourceMe
     found = []
     for group in groups:
         blocks = plan_of(group, source, cost, known).layout.blocks
-        found.append(Forecast(source, group, len(blocks), sum(block.registers for block in blocks), cost))
+        registers = sum(block.count for block in blocks if block.is_register)
+        bits = sum(block.count for block in blocks if not block.is_register)
+        found.append(Forecast(source, group, len(blocks), registers, bits, cost))
     return found

@@ -21,6 +21,8 @@ FRAMINGS: Final[dict[str, Callable[[], Framing]]] = {"tcp": TcpFraming, "rtu": R
 
 LAST_TRANSACTION: Final = 0xFFFF
 
+CONNECTION_LOST: Final = "the connection was lost"
+
 
 class LinkError(Exception):
     """There is no connection, or no answer: the reason in words, and the status of what was asked for."""
@@ -32,7 +34,7 @@ class LinkError(Exception):
 
 
 class NoAnswerError(LinkError):
-    """The connection is there, and no answer to this request came in time."""
+    """The connection is there, and the unit does not answer, or not in time."""
 
 
 class Received(NamedTuple):
@@ -189,7 +191,7 @@ class Link(AnyProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002, D102 - as above
         self._transport = None
-        self._fail("the connection was lost", BAD_NO_COMMUNICATION)
+        self._fail(CONNECTION_LOST, BAD_NO_COMMUNICATION)
 
 
 def _give_up(answer: asyncio.Future[tuple[bytes, int]]) -> None:

@@ -32,7 +32,8 @@ def open_port(endpoint: SerialEndpoint) -> serial.Serial:
         raise
     except Exception as error:
         # The last line of defence: ValueError, and termios has an error of its own on systems that have termios.
-        raise OSError(f"the port does not take these settings ({error})") from error
+        settings = f"{endpoint.baudrate} baud, {endpoint.bytesize} bits, parity {endpoint.parity}"
+        raise OSError(f"the port does not take {settings}, stop bits {endpoint.stopbits} ({error.args[-1]})") from error
 
 
 class SerialTransport(asyncio.Transport):

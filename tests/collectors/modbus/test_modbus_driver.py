@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 import socket
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 import pytest
@@ -73,6 +74,29 @@ async def test_waiting_for_the_connection_is_no_part_of_the_time() -> None:
         middles = [int(reading.time_us[0]) - before_us for reading in readings]
         assert [middle % 100 for middle in middles] == [50, 50, 50]
         assert len(set(middles)) == 3
+
+
+@pytest.mark.parametrize(
+    ("script", "settings", "said"),
+    [
+        (lambda _: [], {}, "wanted an answer of this unit, check its number, its power, the timeout"),
+        (lambda _: [], {"in_flight": 4}, "in_flight (many devices answer only the first of several requests)"),
+        (lambda _: [None], {}, "check how many clients the device takes at once"),
+        (lambda _: [b"HTTP/1.1 400 Bad"], {}, "rtu+tcp://"),
+    ],
+    ids=["silent", "silent to several", "hangs up", "speaks something else"],
+)
+async def test_a_failure_says_what_to_look_at(
+    script: Callable[[Request], Iterable[bytes | None]], settings: dict[str, int], said: str
+) -> None:
+    group = registers_from(0, 1)
+    async with scripted_device(script) as device:
+        source = replace(at_port(SOURCE, device.port), timeout_us=50_000, **settings)
+        driver = ModbusDriver(source, SystemClock())
+        await driver.connect()
+        with pytest.raises(SourceUnavailableError, match=re.escape(said)):
+            await driver.read(group, await driver.plan(group))
+        await driver.close()
 
 
 async def test_closing_ends_the_read_of_another_task() -> None:

@@ -90,7 +90,9 @@ def _parse_place(address: str) -> _Place:
     else:
         raise UnusableValueError(shown(address), WANTED, _address_hint(address))
     if not 0 <= place.address < TABLE_SIZE:
-        raise UnusableValueError(shown(address), WANTED)
+        digits = address.partition(".")[0]
+        hint = f"'{digits[:-1]}1' is {place.table}:0" if place.address < 0 else ""
+        raise UnusableValueError(shown(address), WANTED, hint and f"these count from one: {hint}")
     if place.bit is not None and place.table in ("coil", "di"):
         raise UnusableValueError(shown(address), f"{place.table}:{place.address} without a bit", "it is a bit already")
     if place.bit is not None and place.bit > 15:
@@ -119,14 +121,25 @@ def _address_hint(address: str) -> str:
         )
     if re.fullmatch(r"\d{1,6}", address, re.ASCII):
         return f"did you mean 'hr:{int(address)}'?" if int(address) < TABLE_SIZE else ""
-    if match := re.fullmatch(r"([0134])[xX](\d{1,5})", address, re.ASCII):
-        return f"did you mean '{match[1]}{match[2].zfill(4)}'?"
     if re.fullmatch(r"ns=.*|nsu=.*|[isgb]=.*|/.*", address):
         return "that is an OPC UA address, and the source speaks Modbus"
-    return _table_hint(address)
+    meant = _other_notation(address) or _other_table(address)
+    return f"did you mean '{meant}'?" if meant else ""
 
 
-def _table_hint(address: str) -> str:
+def _other_notation(address: str) -> str:
+    """What ``4x101``, ``hr:0x65`` and ``%MW100`` are here."""
+    if match := re.fullmatch(r"([0134])[xX](\d{1,5})", address, re.ASCII):
+        return f"{match[1]}{match[2].zfill(4)}"
+    if match := re.fullmatch(r"(hr|ir|coil|di):0x([0-9a-f]{1,4})", address, re.ASCII | re.IGNORECASE):
+        return f"{match[1]}:{int(match[2], 16)}"
+    if match := re.fullmatch(r"%M(W?)(\d{1,5})", address, re.ASCII | re.IGNORECASE):
+        return f"{'hr' if match[1] else 'coil'}:{match[2]}"
+    return ""
+
+
+def _other_table(address: str) -> str:
+    """What ``holding 5`` is here."""
     names = {
         "holding": "hr", "holdingregister": "hr", "input": "ir", "inputregister": "ir", "coils": "coil", "do": "coil",
         "discrete": "di", "discreteinput": "di", "h": "hr", "i": "ir", "c": "coil", "d": "di",
@@ -136,4 +149,4 @@ def _table_hint(address: str) -> str:
         return ""
     word = re.sub(r"[_ ]", "", match[1]).lower()
     table = word if word in _TABLES else names.get(word)
-    return f"did you mean '{table}:{match[2]}'?" if table else ""
+    return f"{table}:{match[2]}" if table else ""

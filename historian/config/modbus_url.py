@@ -6,6 +6,7 @@ lines, ``rtu+tcp`` and ``ascii+tcp`` what device servers make of such a line.
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
@@ -50,8 +51,14 @@ def parse_modbus_url(url: str) -> NetworkEndpoint | SerialEndpoint:
         return _serial(url, SERIAL[scheme])
     if scheme in NETWORK:
         return _network(url, scheme)
-    hint = url_hint(url, "tcp") or (did_you_mean(scheme, [*NETWORK, *SERIAL]) if scheme else "")
+    hint = _serial_hint(url) or url_hint(url, "tcp") or (did_you_mean(scheme, [*NETWORK, *SERIAL]) if scheme else "")
     raise UnusableValueError(safe_url(url), WANTED, hint)
+
+
+def _serial_hint(url: str) -> str:
+    """``rtu:/dev/ttyUSB0``, ``/dev/ttyUSB0`` and ``COM3`` are nearly right."""
+    match = re.fullmatch(r"(?:(rtu|ascii):/?)?(/dev/.+|COM\d+.*)", url, re.ASCII | re.IGNORECASE)
+    return f"did you mean '{(match[1] or 'rtu').lower()}://{match[2]}'?" if match else ""
 
 
 def _network(url: str, scheme: str) -> NetworkEndpoint:

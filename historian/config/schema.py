@@ -52,6 +52,12 @@ PKI: Final = "pki"
 _CONFIGURATION: Final = Configuration(Path(), _STORE, {}, {}, ())
 
 
+FEW_SECONDS: Final = 60
+"""A number without a unit below this is probably of seconds, as other programs have them."""
+
+_LIKELY_US: Final = {"ms": 1_000, "s": 1_000_000}
+
+
 def _text(value: object, wanted: str, hint: str = "") -> str:
     if not isinstance(value, str):
         raise UnusableValueError(shown(value), wanted, hint)
@@ -62,17 +68,20 @@ def _is_number(value: object) -> TypeGuard[int | float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _likely_unit(value: float, highest: str | None) -> str:
-    """Seconds, unless so many are not allowed."""
-    most_s = parse_duration(highest) / 1_000_000 if highest is not None else float("inf")
-    return "s" if value <= most_s else "ms"
+def _likely(value: float, lowest: str, highest: str | None) -> str:
+    """The value with the unit that it may have: seconds when there are few, or milliseconds too, as far as allowed."""
+    most_us = float("inf") if highest is None else parse_duration(highest)
+    is_allowed = {unit: parse_duration(lowest) <= value * size <= most_us for unit, size in _LIKELY_US.items()}
+    if not is_allowed["ms"] or (is_allowed["s"] and value < FEW_SECONDS):
+        return f'"{value}s"'
+    return f'"{value}ms" or "{value}s"' if is_allowed["s"] else f'"{value}ms"'
 
 
 def _duration_from(lowest: str, highest: str | None = None) -> BeforeValidator:
     """A duration in quotes, from ``lowest`` to ``highest``, as microseconds."""
 
     def read(value: object) -> int:
-        hint = f'it needs a unit and quotes: "{value}{_likely_unit(value, highest)}"' if _is_number(value) else ""
+        hint = f"it needs a unit and quotes: {_likely(value, lowest, highest)}" if _is_number(value) else ""
         text = _text(value, f"{duration.WANTED}, in quotes", hint)
         microseconds = parse_duration(text)
         if microseconds < parse_duration(lowest):

@@ -258,6 +258,11 @@ def test_a_misspelt_protocol_hides_no_other_fault(tmp_path):
     assert "secret" not in " ".join(map(str, told))
 
 
+def test_a_number_that_may_be_of_either_unit_is_asked_about(tmp_path):
+    told = faults(write(tmp_path, SETTINGS.replace('timeout = "800ms"', "timeout = 800")))
+    assert [fault.hint for fault in told] == ['it needs a unit and quotes: "800ms" or "800s"']
+
+
 def test_a_number_for_a_duration_gets_a_unit_that_would_do(tmp_path):
     settings = SETTINGS.replace('path = "store"', 'path = "store"\ncommit = 500').replace('"10s"', "10")
     assert [fault.hint for fault in faults(write(tmp_path, settings))] == [

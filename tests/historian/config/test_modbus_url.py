@@ -41,6 +41,9 @@ def test_every_way(url: str, endpoint: NetworkEndpoint | SerialEndpoint) -> None
     [
         ("", "tcp://host:port"),
         ("10.0.3.17", "did you mean 'tcp://10.0.3.17'"),
+        ("rtu:/dev/ttyUSB0?baudrate=9600", "did you mean 'rtu:///dev/ttyUSB0?baudrate=9600'"),
+        ("/dev/ttyS0", "did you mean 'rtu:///dev/ttyS0'"),
+        ("COM3", "did you mean 'rtu://COM3'"),
         ("modbus://10.0.3.17:502", "did you mean 'tcp://10.0.3.17:502'"),
         ("rtuovertcp://h:1", "did you mean 'rtu+tcp'"),
         ("http://10.0.3.17", "rtu+tcp://"),

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -18,6 +19,8 @@ from historian.config.load import load_configuration
 from historian.config.settings import Configuration, ModbusSource, ModbusTls, OpcUaSecurity, OpcUaSource
 from historian.errors import ConfigurationError, StoreError
 from historian.model.clock import US_PER_S
+
+RIGHT: Final = " is right"
 
 
 @click.command()
@@ -33,9 +36,10 @@ def check(config_path: Path, connect: bool) -> None:
     configuration = load_configuration(config_path)
     known = _source_notes(configuration)
     found = forecasts(configuration, known)
-    for line in [*summary(configuration), *request_lines(found)]:
+    faults = misfits(configuration, found)
+    for line in [*summary(configuration, "" if faults else RIGHT), *request_lines(found)]:
         click.echo(line)
-    if faults := misfits(configuration, found):
+    if faults:
         raise ConfigurationError(faults)
     for note in [*notes(configuration), *shared_notes(configuration), *finding_notes(known)]:
         click.echo(f"note: {note}", err=True)
@@ -43,12 +47,12 @@ def check(config_path: Path, connect: bool) -> None:
         sys.exit(1)
 
 
-def summary(configuration: Configuration) -> Iterator[str]:
-    """What the configuration amounts to, a line each."""
+def summary(configuration: Configuration, verdict: str = RIGHT) -> Iterator[str]:
+    """What the configuration amounts to, a line each; the first begins with its name and the ``verdict``."""
     groups = configuration.groups()
     per_second = sum(len(group.tags) * US_PER_S / group.rate_us for group in groups)
     yield (
-        f"{configuration.path} is right: {_count(len(configuration.tags), 'tag')},"
+        f"{configuration.path}{verdict}: {_count(len(configuration.tags), 'tag')},"
         f" {_count(len(configuration.sources), 'source')}, {per_second:,.6g} values a second"
         f" into {configuration.store.path}"
     )
@@ -69,7 +73,7 @@ def request_lines(found: Sequence[Forecast]) -> Iterator[str]:
     """The requests that a scan of each Modbus device takes, and how long."""
     if found:
         yield ""
-        right = ("requests", "registers", "a scan takes", "of its rate")
+        right = ("requests", "reads", "a scan takes", "of its rate")
         yield from aligned(HEADER, list(rows(found)), right=right)
 
 
@@ -109,7 +113,21 @@ def notes(configuration: Configuration) -> Iterator[str]:
             yield from _password_notes(source)
             yield from _security_notes(source)
             yield from _mode_notes(source)
+    yield from _store_notes(configuration.store.path)
     yield from _renamed_notes(configuration)
+
+
+def _store_notes(folder: Path) -> Iterator[str]:
+    """A folder in which collecting would refuse to make a store."""
+    if not folder.exists():
+        return
+    # Imported here, because most checks are made before there is a folder.
+    from storage.store import refuse_foreign  # noqa: PLC0415 - as above
+
+    try:
+        refuse_foreign(folder)
+    except StoreError as error:
+        yield str(error)
 
 
 def _enumeration_notes(configuration: Configuration) -> Iterator[str]:

@@ -13,7 +13,7 @@ from historian.config.duration import format_duration
 from historian.config.settings import Configuration, ModbusSource
 from historian.errors import Fault
 
-HEADER: Final = ("source", "scan class", "requests", "registers", "a scan takes", "of its rate", "with")
+HEADER: Final = ("source", "scan class", "requests", "reads", "a scan takes", "of its rate", "with")
 
 NAMED: Final = 5
 """So many tags are named; the rest are counted."""
@@ -36,9 +36,20 @@ def rows(found: Iterable[Forecast]) -> Iterator[tuple[str, ...]]:
     """A line for each scan group."""
     for each in found:
         yield (
-            each.source.name, each.group.scan_class, f"{each.requests:,}", f"{each.registers:,.6g}",
-            time_text(each.time_us), f"{100 * each.share:.3g} %", _cost(each),
+            each.source.name, each.group.scan_class, f"{each.requests:,}", _reads(each),
+            time_text(each.time_us), _percent(each.share), _cost(each),
         )  # fmt: skip
+
+
+def _reads(each: Forecast) -> str:
+    """``58 registers, 1 bit``."""
+    parts = ((each.registers, "register"), (each.bits, "bit"))
+    return ", ".join(_count(number, noun) for number, noun in parts if number)
+
+
+def _percent(share: float) -> str:
+    """Three digits, and no exponent where a scan takes many times its rate."""
+    return f"{100 * share:,.0f} %" if share >= 1 else f"{100 * share:.3g} %"
 
 
 def misfits(configuration: Configuration, found: Sequence[Forecast]) -> list[Fault]:
@@ -91,11 +102,11 @@ def _too_long(configuration: Configuration, each: Forecast) -> Fault:
 
 
 def _too_many(configuration: Configuration, url: str, together: Sequence[Forecast]) -> Fault:
-    names = ", ".join(f"{each.source.name} {each.group.scan_class} {100 * each.share:.3g} %" for each in together)
+    names = ", ".join(f"{each.source.name} {each.group.scan_class} {_percent(each.share)}" for each in together)
     total = sum(each.share for each in together)
     return Fault(
         f"{configuration.path} sources.{together[0].source.name}",
-        f"scans that take {100 * total:.3g} % of the time of {url} together ({names}), for {_tags(together)}",
+        f"scans that take {_percent(total)} of the time of {url} together ({names}), for {_tags(together)}",
         "at most 100 %",
         "read some of these tags at a slower rate, or put them side by side in the device",
     )

@@ -405,27 +405,34 @@ def _command() -> str:
     return " ".join([Path(sys.argv[0]).name or "python", *words])
 
 
-def _check_folder(folder: Path, *, create: bool) -> None:
-    """Refuse what cannot become or be a store, before anything is made there; make the folder."""
+def refuse_foreign(folder: Path) -> None:
+    """Raise StoreForeignError for a folder that neither is a store nor can become one.  Changes nothing."""
     if folder.exists() and not folder.is_dir():
         raise StoreForeignError(f"cannot open the store {folder}: this is a file, wanted the folder of a store")
-    if (folder / names.DATABASE).exists():
+    if (folder / names.DATABASE).exists() or not folder.is_dir():
         return
-    others = sorted(each.name for each in folder.iterdir() if each.name != names.LOCK) if folder.is_dir() else []
+    others = sorted(each.name for each in folder.iterdir() if each.name != names.LOCK)
     if names.ARCHIVE in others:
         raise StoreForeignError(
             f"cannot open the store {folder}: it has an archive but no {names.DATABASE}; make it anew from the files "
             "(historian rebuild), put it back from a backup, or give another folder. Nothing was changed"
         )
-    if not create:
-        raise StoreNotFoundError(f"cannot open the store {folder}: there is none; start collecting, which makes it")
     if others:
         raise StoreForeignError(
             f"cannot make a store in {folder}: the folder holds other files ({', '.join(others[:3])}), "
             "wanted an empty one"
         )
-    folder.mkdir(parents=True, exist_ok=True)
-    sync_folder(folder.parent)
+
+
+def _check_folder(folder: Path, *, create: bool) -> None:
+    """Refuse what cannot become or be a store, before anything is made there; make the folder."""
+    has_parts = any((folder / name).exists() for name in (names.DATABASE, names.ARCHIVE))
+    if not create and not has_parts and not folder.is_file():
+        raise StoreNotFoundError(f"cannot open the store {folder}: there is none; start collecting, which makes it")
+    refuse_foreign(folder)
+    if not (folder / names.DATABASE).exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        sync_folder(folder.parent)
 
 
 def _open_database(folder: Path, *, create: bool) -> sqlite3.Connection:

@@ -40,7 +40,7 @@ def test_requests_and_time_of_a_scan(tmp_path: Path) -> None:
     done = check(plant(tmp_path, [f"hr:{at}" for at in range(130)]))
     assert done.returncode == 0
     line = next(line for line in done.stdout.splitlines() if line.startswith("boiler  fast"))
-    assert line.split()[2:8] == ["2", "130", "3.3", "ms", "0.33", "%"]
+    assert line.split()[2:9] == ["2", "130", "registers", "3.3", "ms", "0.33", "%"]
     assert line.endswith("1 ms a request, 10 us a register (assumed)")
 
 
@@ -48,7 +48,7 @@ def test_the_cost_that_was_measured_counts(tmp_path: Path) -> None:
     path = plant(tmp_path, ["hr:0", "hr:50"])
     note_cost(path, 20_000.0, 2_000.0)  # 50 registers more cost 100 ms, another request 20
     line = next(line for line in check(path).stdout.splitlines() if line.startswith("boiler  fast"))
-    assert line.split()[2:6] == ["2", "2", "44", "ms"]
+    assert line.split()[2:7] == ["2", "2", "registers", "44", "ms"]
     assert line.endswith("20 ms a request, 2 ms a register (measured)")
 
 
@@ -60,6 +60,24 @@ def test_what_cannot_be_read_that_fast_is_refused_by_name(tmp_path: Path) -> Non
     assert "sources.boiler: got 8 requests a scan of the scan class fast, which take 1.21 s" in done.stderr
     assert "for T0, T1, T2, T3, T4 and 3 more tags, wanted at most 1s, its rate" in done.stderr
     assert "slower rate" in done.stderr
+    assert "is right" not in done.stdout
+
+
+def test_bits_are_no_registers(tmp_path: Path) -> None:
+    tags = [row(tag=f"T{at}", address=at, type="") for at in ("coil:3", "coil:12", "hr:0")]
+    done = check(write(tmp_path, SETTINGS, "\n".join([HEADER, *tags]) + "\n"))
+    assert next(line for line in done.stdout.splitlines() if line.startswith("boiler  fast")).split()[2:8] == [
+        "2", "1", "register,", "10", "bits", "2.02",
+    ]  # fmt: skip
+
+
+def test_a_folder_in_which_no_store_can_be_made_is_noted(tmp_path: Path) -> None:
+    path = plant(tmp_path, ["hr:0"])
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / "letter.txt").touch()
+    done = check(path)
+    assert done.returncode == 0
+    assert "the folder holds other files (letter.txt), wanted an empty one" in done.stderr
 
 
 def test_scans_that_fit_alone_but_not_together(tmp_path: Path) -> None:

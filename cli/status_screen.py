@@ -93,7 +93,8 @@ def _source_cells(name: str, figures: Figures, *, live: bool) -> list[Text | str
     # What a process that is gone said last must not look like what is so now.
     shown = Text(state, _STATE_STYLES.get(state, "")) if live else Text(f"was {state}" if state else "", "dim")
     counts = [count(figures.get(key)) for key in ("good", "bad", "scans", "overruns", "errors")]
-    return [name, shown, _ago(figures.get("last_good")), *counts, milliseconds(figures.get("latency_ms"))]
+    latency_ms = figures.get("latency_ms") if figures.get("last_good") else None
+    return [name, shown, _ago(figures.get("last_good")), *counts, milliseconds(latency_ms)]
 
 
 def _troubles(report: Figures) -> list[Text]:

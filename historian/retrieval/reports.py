@@ -1,7 +1,8 @@
 """Which tags deserve a look: never heard of, silent, changing too much, with times that cannot be.
 
 What archivers of large plants report every morning.  Macros of plain SQL over the views (:mod:`.views`), and no views,
-because DuckDB looks through all files of the archive when it makes a view over ``samples``.
+because DuckDB looks through all files of the archive when it makes a view over ``samples``.  The historian's own
+figures, which would lead the lists of what is silent, are left out there.
 """
 
 from __future__ import annotations
@@ -12,16 +13,16 @@ REPORTS: Final = ("never_connected", "silent_longest", "most_changing", "refused
 
 _NEVER_CONNECTED: Final = """
 create macro never_connected() as table
-select tag, source, address, scan_class, status, time as since
+select tag, source, address, scan_class, status, valid_from as since
 from tags left join snapshot using (tag)
-where last_scan is null and source <> ''
+where last_scan is null and source <> '' and tag not like 'historian.%'
 order by tag"""
 
 _SILENT_LONGEST: Final = """
 create macro silent_longest() as table
 select tag, source, last_scan, epoch(now() - last_scan) as seconds, status
 from tags join snapshot using (tag)
-where last_scan is not null
+where last_scan is not null and tag not like 'historian.%'
 order by last_scan, tag"""
 
 _MOST_CHANGING: Final = """

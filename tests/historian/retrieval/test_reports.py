@@ -61,14 +61,26 @@ def sql(store_path):
 
 
 def test_never_connected(store, sql):
-    [row] = sql("select tag, source, status from never_connected()")
-    assert row == {"tag": "A", "source": "boiler", "status": "BadWaitingForInitialData"}
+    [row] = sql("select tag, source, status, epoch_us(since) as since from never_connected()")
+    assert row == {
+        "tag": "A", "source": "boiler", "status": "BadWaitingForInitialData", "since": NOW_US - 2 * HOUR
+    }  # fmt: skip
 
 
 def test_silent_longest(store, sql):
     rows = sql("select tag, seconds from silent_longest()")
     assert [row["tag"] for row in rows] == ["C", "B"]
     assert rows[0]["seconds"] == pytest.approx(time.time() - (NOW_US - HOUR) / SECOND, abs=60)
+
+
+def test_the_own_figures_are_not_among_what_is_silent(store_path, sql):
+    with Store.open(store_path, create=True) as store:
+        names = ("historian.boiler.silent_s", "historian.boiler.scan_ms")
+        ids = store.register_tags([Tag(name, "historian", name, "health") for name in names], NOW_US, "test")
+        rows = [(number, NOW_US, 1.0, GOOD) for number in ids.values()]
+        current = make_current(rows, newest=[True] * 2, pending=[False] * 2)
+        store.commit(Commit(NOW_US, current={0: replace(current, last_scan_us=np.array([0, NOW_US]))}))
+    assert sql("from never_connected()") == sql("from silent_longest()") == []
 
 
 def test_most_changing(store, sql):

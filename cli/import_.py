@@ -123,7 +123,10 @@ def _expanded(files: Sequence[Path]) -> list[Path]:
         paths.extend(found)
     missing = [path for path in paths if not path.is_file()]
     if missing:
-        raise UsageError(f"cannot import {missing[0]}: there is no such file")
+        is_folder = f"this is a folder, wanted files: '{missing[0]}/*.csv'"
+        raise UsageError(
+            f"cannot import {missing[0]}: {is_folder if missing[0].is_dir() else 'there is no such file'}"
+        )
     return paths
 
 

@@ -12,6 +12,7 @@ from typing import Final
 from cli.output_file import open_output
 from cli.scene import Label, Line, Scene, write_scene
 from cli.tune_table import amount, number
+from historian.errors import UsageError
 from historian.tuning.proposal import Tuning
 from historian.tuning.trial import Outcome
 
@@ -30,7 +31,10 @@ _STEPS: Final = (1.0, 2.0, 5.0)
 
 def write_pictures(found: Sequence[Tuning], folder: Path) -> Iterator[Path]:
     """A picture for each tag of which anything was tried, called like the tag; the paths."""
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise UsageError(f"cannot draw into {folder}: there is a file in its place, wanted a folder") from error
     taken: set[str] = set()
     for tuning in found:
         outcomes = [each for each in tuning.outcomes if each.settings.comp_dev]

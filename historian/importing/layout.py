@@ -129,6 +129,8 @@ def _form(path: Path, free: Sequence[str], time: str, roles: Mapping[str, str], 
 
 
 def _long(path: Path, free: Sequence[str], time: str, roles: Mapping[str, str], options: ImportOptions) -> Layout:
+    for unknown in (role for role in options.columns if role not in MAPPED_ROLES):
+        raise UsageError(f"cannot import {path} as long: --map {unknown} is no role of a column; {_role_hint(unknown)}")
     values = {role: roles[role] for role in ("value", "value_int", "value_text") if role in roles}
     if not values:
         raise UsageError(
@@ -151,10 +153,17 @@ def _wide(path: Path, free: Sequence[str], time: str, options: ImportOptions) ->
     columns = [name for name in free if name not in {time, group} and not name.startswith("__index_level_")]
     if not columns:
         raise UsageError(f"cannot import {path}: beside the time {time!r} it has no column that could be a tag")
+    for column in called.keys() - columns:
+        tag, hint = called[column], _role_hint(called[column])
+        raise UsageError(f"cannot import {path}: --map {tag}={column} is of no tag, {column!r} is its time; {hint}")
     values = {called.get(name, name): name for name in columns}
     if len(values) < len(columns):
         raise UsageError(f"cannot import {path}: two of its columns are mapped to the same tag")
     return _with_ignored(Layout("wide", time, values, group=group), free)
+
+
+def _role_hint(text: str) -> str:
+    return did_you_mean(text, MAPPED_ROLES) or f"the roles are {one_of(MAPPED_ROLES)}"
 
 
 def _with_ignored(layout: Layout, free: Sequence[str]) -> Layout:

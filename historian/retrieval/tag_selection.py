@@ -46,6 +46,8 @@ def hint(text: str, known: Sequence[str]) -> str:
     parts = [part.strip() for part in text.split(",")]
     if len(parts) > 1 and (parts[0] in known or _matching(parts[0], known)):
         return f"give each on its own, not with commas between them: {' and '.join(map(repr, parts))}"
+    if found := _matching(text, known):
+        return f"name one tag, not a pattern; it would mean {len(found):,}, such as {found[0]!r}"
     other_case = [name for name in known if fnmatchcase(name.lower(), text.lower())]
     if other_case:
         return f"upper and lower case count: there is {other_case[0]!r}"

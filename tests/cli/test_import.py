@@ -112,6 +112,8 @@ def test_refused_values_in_a_file(folder):
         (["missing.csv"], "no such file"),
         (["*.parquet"], "no file is called"),
         (["plant.csv", "--map", "time"], "ROLE=COLUMN"),
+        (["plant.csv", "--map", "tiem=time"], "--map tiem=time is of no tag, 'time' is its time; did you mean 'time'"),
+        (["."], "this is a folder, wanted files"),
         (["plant.csv", "--map", "time=time", "--time-column", "t"], "cannot use both"),
         (["plant.csv", "--skip", "FIC101"], "FIC101.PV"),
     ],

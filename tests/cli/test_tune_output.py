@@ -124,6 +124,12 @@ def test_a_picture_for_each_tag_that_was_tried(folder):
     assert struct.unpack(">II", png[16:24]) == (720, 440)
 
 
+def test_pictures_do_not_go_where_a_file_is(folder):
+    (folder / "pictures").write_text("", encoding="utf-8")
+    with pytest.raises(UsageError, match=r"cannot draw into .*: there is a file in its place, wanted a folder"):
+        run(folder, "--plot", str(folder / "pictures"))
+
+
 def test_names_that_are_no_names_of_files(tmp_path):
     tags = [Tag(name, "s", "hr:0", "fast") for name in ("a/b", "a:b", "A_b")]
     make_raw_store(tmp_path / "store", tags, {tag.name: FLOW for tag in tags})

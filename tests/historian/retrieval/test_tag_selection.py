@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from historian.errors import UsageError
-from historian.retrieval.tag_selection import select_tags
+from historian.retrieval.tag_selection import hint, select_tags
 
 KNOWN = ["FIC101.PV", "FIC101.SP", "FIC102.PV", "TIC205.PV", "odd[1]"]
 
@@ -24,7 +24,7 @@ def test_names_and_patterns(wanted, expected):
 
 
 @pytest.mark.parametrize(
-    ("wanted", "hint"),
+    ("wanted", "said"),
     [
         ("FIC111.PV", "FIC101.PV"),
         ("fic101.pv", "FIC101.PV"),
@@ -35,10 +35,14 @@ def test_names_and_patterns(wanted, expected):
         ("FIC*,TIC205.PV", "give each on its own, not with commas between them: 'FIC*' and 'TIC205.PV'"),
     ],
 )
-def test_what_means_no_tag_is_refused_with_the_nearest(wanted, hint):
+def test_what_means_no_tag_is_refused_with_the_nearest(wanted, said):
     with pytest.raises(UsageError) as refused:
         select_tags(["TIC205.PV", wanted], KNOWN)
-    assert hint in str(refused.value)
+    assert said in str(refused.value)
+
+
+def test_a_pattern_where_one_tag_is_wanted():
+    assert hint("FIC*", KNOWN).startswith("name one tag, not a pattern; it would mean ")
 
 
 def test_an_empty_store_says_so():

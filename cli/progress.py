@@ -5,12 +5,36 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeVar
+from types import ModuleType
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
+    from rich.progress import Progress, ProgressColumn
+
+    Columns: TypeAlias = tuple[ProgressColumn, ...]
 
 ItemT = TypeVar("ItemT")
+
+
+@contextmanager
+def _shown(columns: Callable[[ModuleType], Columns]) -> Iterator[Progress | None]:
+    """A progress display with ``columns``, made from the module ``rich.progress``; None when stderr is no terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    # Imported here, because nobody waits for it otherwise.
+    from rich import progress as parts  # noqa: PLC0415 - as above
+    from rich.console import Console  # noqa: PLC0415 - as above
+
+    with parts.Progress(*columns(parts), console=Console(stderr=True), transient=True) as progress:
+        yield progress
+
+
+def _counting(what: str, unit: str) -> Callable[[ModuleType], Columns]:
+    """``what``, a bar, ``3/7 unit`` and the time that is left."""
+    return lambda of: (
+        of.TextColumn(what), of.BarColumn(), of.MofNCompleteColumn(), of.TextColumn(unit), of.TimeRemainingColumn(),
+    )  # fmt: skip
 
 
 @contextmanager
@@ -19,21 +43,10 @@ def counted(items: Iterator[ItemT], total: int, what: str, *, unit: str = "rows"
 
     Of batches the rows are counted, of everything else the items.
     """
-    if not sys.stderr.isatty():
-        yield items
-        return
-    # Imported here, because nobody waits for it otherwise.
-    from rich.console import Console  # noqa: PLC0415 - as above
-    from rich.progress import (  # noqa: PLC0415 - as above
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TextColumn(unit), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    with _shown(_counting(what, unit)) as progress:
+        if progress is None:
+            yield items
+            return
         task = progress.add_task(what, total=total)
 
         def passed() -> Iterator[ItemT]:
@@ -65,36 +78,22 @@ class ByteBar:
 @contextmanager
 def byte_bar(what: str) -> Iterator[ByteBar]:
     """A bar of bytes on stderr, when stderr is a terminal."""
-    if not sys.stderr.isatty():
-        yield ByteBar(None, what)
-        return
-    # Imported here, because nobody waits for it otherwise.
-    from rich.console import Console  # noqa: PLC0415 - as above
-    from rich.progress import (  # noqa: PLC0415 - as above
-        BarColumn,
-        DownloadColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (TextColumn(what), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    with _shown(
+        lambda of: (of.TextColumn(what), of.BarColumn(), of.DownloadColumn(), of.TimeRemainingColumn())
+    ) as progress:
         yield ByteBar(progress, what)
 
 
 @contextmanager
 def rows_read(what: str) -> Iterator[Callable[[int, int | None], None]]:
     """Gives a function that is told how many rows were read, and how many there are; shows it where somebody looks."""
-    if not sys.stderr.isatty():
-        yield lambda *_: None
-        return
-    # Imported here, because nobody waits for it otherwise.
-    from rich.console import Console  # noqa: PLC0415 - as above
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415 - as above
-
-    columns = (TextColumn(what), BarColumn(), TextColumn("{task.completed:,.0f} rows"), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    rows = "{task.completed:,.0f} rows"
+    with _shown(
+        lambda of: (of.TextColumn(what), of.BarColumn(), of.TextColumn(rows), of.TimeElapsedColumn())
+    ) as progress:
+        if progress is None:
+            yield lambda *_: None
+            return
         task = progress.add_task(what, total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)
 
@@ -102,21 +101,13 @@ def rows_read(what: str) -> Iterator[Callable[[int, int | None], None]]:
 @contextmanager
 def tags_done(what: str, total: int) -> Iterator[Callable[[], None]]:
     """Gives a function to call once a tag is done; shows how many are, of so many, where somebody looks."""
-    if not sys.stderr.isatty() or total < 2:
+    if total < 2:
         yield lambda: None
         return
-    # Imported here, because nobody waits for it otherwise.
-    from rich.console import Console  # noqa: PLC0415 - as above
-    from rich.progress import (  # noqa: PLC0415 - as above
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TextColumn("tags"), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    with _shown(_counting(what, "tags")) as progress:
+        if progress is None:
+            yield lambda: None
+            return
         task = progress.add_task(what, total=total)
         yield lambda: progress.advance(task)
 
@@ -124,14 +115,11 @@ def tags_done(what: str, total: int) -> Iterator[Callable[[], None]]:
 @contextmanager
 def steps(what: str) -> Iterator[Callable[[str], None]]:
     """Gives a function that is told what is being done; shows it, with the time, where somebody looks."""
-    if not sys.stderr.isatty():
-        yield lambda _: None
-        return
-    # Imported here, because nobody waits for it otherwise.
-    from rich.console import Console  # noqa: PLC0415 - as above
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn  # noqa: PLC0415 - as above
-
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    with _shown(
+        lambda of: (of.SpinnerColumn(), of.TextColumn("{task.description}"), of.TimeElapsedColumn())
+    ) as progress:
+        if progress is None:
+            yield lambda _: None
+            return
         task = progress.add_task(what, total=None)
         yield lambda step: progress.update(task, description=f"{what} {step}")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-import sys
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TextIO
 
@@ -15,7 +15,7 @@ from cli.browse_rows import Matching, RowMaker
 from cli.options import config_option
 from historian.config.load import load_sections
 from historian.config.tag_columns import COLUMNS
-from historian.errors import UsageError
+from historian.errors import HistorianError, UsageError
 
 if TYPE_CHECKING:
     from collectors.opcua.browse import BrowseCounts
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 SOURCE: Final = "opcua"
 SCAN_CLASS: Final = "fast"
 """What stands in the list where neither the configuration nor an option says it."""
+
+_HOST: Final = re.compile(r"[\w-]+(?:\.[\w-]+)+(?::\d+)?(?:/\S*)?|[\w-]+:\d+(?:/\S*)?")
+"""What looks like a host, by its dots or its port."""
 
 
 @click.command()
@@ -65,20 +68,25 @@ def browse(
     from cli.log import log_to_stderr  # noqa: PLC0415 - as above
     from cli.output_file import open_output  # noqa: PLC0415 - as above
 
-    settings, chosen = _settings(server, config_path)
-    row = RowMaker(source or settings.name, scan_class or chosen, by_path=address == "path", last=names == "last")
+    settings, chosen, known = _settings(server, config_path)
+    name = source or settings.name
+    row = RowMaker(name, scan_class or chosen, by_path=address == "path", last=names == "last")
     log_to_stderr(verbose=False)
     with open_output(output) as file:
         text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
         counts = run(_write(settings, patterns, row, text))
         text.detach()
-    _say(counts, row, output)
-    if not counts.found:
-        sys.exit(1)
+        _say_left_out(counts, row)
+        if counts.found == row.unnameable:
+            # Raised in here, so that a tag list of this name stays as it was.
+            raise HistorianError("found no variable like that; without --match all are listed")
+    click.echo(f"{counts.found - row.unnameable:,} variables{f' in {output}' if output is not None else ''}", err=True)
+    if name not in known:
+        _say_section(name, settings.url, config_path)
 
 
-def _settings(server: str, config_path: Path) -> tuple[OpcUaSource, str]:
-    """The source to ask, and the scan class of its tags."""
+def _settings(server: str, config_path: Path) -> tuple[OpcUaSource, str, Collection[str]]:
+    """The source to ask, the scan class of its tags, and the names of the sources that the configuration has."""
     from historian.config.settings import OpcUaSource  # noqa: PLC0415 - loads numpy
     from historian.config.source_url import parse_opcua_url  # noqa: PLC0415 - as above
     from historian.errors import UnusableValueError  # noqa: PLC0415 - as above
@@ -89,17 +97,20 @@ def _settings(server: str, config_path: Path) -> tuple[OpcUaSource, str]:
     if server in sources:
         found = sources[server]
         if isinstance(found, OpcUaSource):
-            return found, scan_class
+            return found, scan_class, sources
         raise UsageError(f"cannot browse {server!r}: it speaks Modbus, whose devices do not tell what they have")
     if "://" not in server:
         known = ", ".join(name for name, each in sources.items() if isinstance(each, OpcUaSource)) or "none"
-        raise UsageError(f"cannot browse {server!r}: wanted a URL or a source of {config_path} (OPC UA: {known})")
+        example = f"opc.tcp://{server}" if _HOST.fullmatch(server) else "opc.tcp://10.0.3.20:4840"
+        raise UsageError(
+            f"cannot browse {server!r}: wanted a URL such as {example} or a source of {config_path} (OPC UA: {known})"
+        )
     try:
         url = parse_opcua_url(server)
     except UnusableValueError as error:
         raise UsageError(f"cannot browse: {error}") from error
     same = (each for each in sources.values() if isinstance(each, OpcUaSource) and each.url == url)
-    return next(same, OpcUaSource(SOURCE, url)), scan_class
+    return next(same, OpcUaSource(SOURCE, url)), scan_class, sources
 
 
 async def _write(settings: OpcUaSource, patterns: Sequence[str], row: RowMaker, file: TextIO) -> BrowseCounts:
@@ -108,10 +119,10 @@ async def _write(settings: OpcUaSource, patterns: Sequence[str], row: RowMaker, 
     from collectors.opcua.session import open_session  # noqa: PLC0415 - as above
 
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(COLUMNS)
     matching = Matching(patterns)
     connection, _ = await open_session(settings)
     try:
+        writer.writerow(COLUMNS)
         space = AddressSpace(connection, matching.is_wanted, matching.may_hold)
         with rows_read("browsing") as show:
             async for variables in space.variables():
@@ -122,9 +133,13 @@ async def _write(settings: OpcUaSource, patterns: Sequence[str], row: RowMaker, 
         await connection.close()
 
 
-def _say(counts: BrowseCounts, row: RowMaker, output: Path | None) -> None:
-    where = f" in {output}" if output is not None else ""
-    click.echo(f"{counts.found - row.unnameable:,} variables{where}", err=True)
+def _say_section(name: str, url: str, config_path: Path) -> None:
+    """What the configuration needs, so that the list can go into it."""
+    click.echo(f"the list names the source {name!r}, which {config_path} does not have; add to it:", err=True)
+    click.echo(f'[sources.{name}]\nprotocol = "opcua"\nurl = "{url}"', err=True)
+
+
+def _say_left_out(counts: BrowseCounts, row: RowMaker) -> None:
     for number, what in (
         (counts.unstorable, "are arrays, structures or of a type that cannot be stored"),
         (counts.unreadable, "may not be read by this user"),
@@ -135,5 +150,3 @@ def _say(counts: BrowseCounts, row: RowMaker, output: Path | None) -> None:
             click.echo(f"{number:,} {what}", err=True)
     if counts.refused:
         click.echo(f"{counts.refused:,} folders were refused, see above", err=True)
-    if not counts.found:
-        click.echo("historian: found no variable like that; without --match all are listed", err=True)

@@ -9,13 +9,15 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from cli.tag_cells import enumeration_cell, number_cell
+from collectors.seen import Seen
 from historian.config.opcua_address import BrowseName, BrowsePathAddress, format_opcua_address, parse_opcua_address
 from historian.config.tag_columns import COLUMNS
 from historian.config.tag_name import check_tag_name
 from historian.errors import UnusableValueError
 
 if TYPE_CHECKING:
-    from collectors.opcua.browse import Path, Variable
+    from collectors.opcua.browse import Variable
+    from collectors.opcua.waiting import Path
 
 _WILD: Final = re.compile(r"[*?\[]")
 
@@ -57,7 +59,7 @@ class RowMaker:
         self._scan_class = scan_class
         self._by_path = by_path
         self._last = last
-        self._names: set[int] = set()
+        self._names = Seen()
 
     def rows(self, variables: Sequence[Variable], namespaces: Sequence[str]) -> Iterator[list[str]]:
         """The cells of each variable that a list can hold."""
@@ -96,7 +98,7 @@ class RowMaker:
         name = "".join(each if each.isprintable() else "_" for each in ".".join(step.name for step in steps)).strip()
         name = re.sub(r"^(?=#|historian\.)", "_", name)
         number, unique = 1, name
-        while hash(unique) in self._names:
+        while unique in self._names:
             number += 1
             unique = f"{name}~{number}"
         try:
@@ -104,7 +106,7 @@ class RowMaker:
         except UnusableValueError:
             return None
         self.renamed += number > 1
-        self._names.add(hash(unique))
+        self._names.add(unique)
         return unique
 
     def _address(self, variable: Variable, namespaces: Sequence[str]) -> str | None:

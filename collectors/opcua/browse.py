@@ -1,6 +1,7 @@
 """Walking through a server's address space: its variables with what it says of them, a page at a time.
 
-Folders not yet entered are remembered, and a number for each node that was seen; nothing else grows with the server.
+A hash of each node that was seen is remembered, and the folders not yet entered, as bytes: together 20 to 100 bytes a
+node.  Nothing else grows with the server.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ from collectors.opcua.failures import RequestRefusedError, log
 from collectors.opcua.nodes import OBJECTS, node_of
 from collectors.opcua.requests import read_attribute, standard_node
 from collectors.opcua.types import value_types
+from collectors.opcua.waiting import Path, Place, WaitingPlaces
+from collectors.seen import Seen
 from historian.config.opcua_address import BrowseName, IdentifierType, NodeIdAddress
 from historian.model.status import status_code, status_name
 from historian.model.tag import ValueType
 
-Path: TypeAlias = tuple[BrowseName, ...]
-Place: TypeAlias = tuple[Path, ua.NodeId]
 References: TypeAlias = list[ua.ReferenceDescription]
 Page: TypeAlias = tuple[Path, References]
 Wanted: TypeAlias = Callable[[Path], bool]
@@ -84,27 +85,28 @@ class AddressSpace:
         self._describer = Describer(connection)
         self._wanted = wanted
         self._may_hold = may_hold
-        self._seen: set[int] = {hash(OBJECTS)}
-        self._folders: list[Place] = [((), OBJECTS)]
+        self._seen = Seen()
+        self._seen.add(OBJECTS)
+        self._folders = WaitingPlaces()
 
     async def variables(self) -> AsyncIterator[list[Variable]]:
         """All of them, some at a time.  Raises SourceUnavailableError."""
-        while self._folders:
-            # The last found goes first: so the folders that wait are those beside the way down, not a whole level.
-            some = [self._folders.pop() for _ in range(min(FOLDERS_AT_A_TIME, len(self._folders)))]
+        some: list[Place] = [((), OBJECTS)]
+        while some:
             async for path, references in self._below(some):
                 pages = [(path, references)]
                 while pages:
                     found, pages = await self._take(pages)
                     if found:
                         yield found
+            some = self._folders.take(FOLDERS_AT_A_TIME)
 
     async def _take(self, pages: Sequence[Page]) -> tuple[list[Variable], list[Page]]:
         """The variables of some pages, and what lies below these in turn.  Folders are entered later."""
         below = [((*path, _name(each)), each) for path, page in pages for each in page if self._is_new(path, each)]
         variables = [(path, node_of(each)) for path, each in below if each.NodeClass is ua.NodeClass.Variable]
         folders = [(path, node_of(each)) for path, each in below if each.NodeClass is ua.NodeClass.Object]
-        self._folders += [each for each in folders if len(each[0]) < DEEPEST and self._may_hold(each[0])]
+        self._folders.put(each for each in folders if len(each[0]) < DEEPEST and self._may_hold(each[0]))
         parts: dict[Path, References] = {}
         size = self._connection.limits.nodes_per_browse
         for start in range(0, len(variables), size):
@@ -120,14 +122,10 @@ class AddressSpace:
 
     def _is_new(self, path: Path, reference: ua.ReferenceDescription) -> bool:
         """Not seen by another way; not the server's own objects, which stand beside the plant's; no property."""
-        node = reference.NodeId
-        if getattr(node, "ServerIndex", 0) or (not path and node.NamespaceIndex == 0) or _is_property(reference):
+        is_elsewhere = bool(getattr(reference.NodeId, "ServerIndex", 0))
+        if is_elsewhere or _is_property(reference) or (not path and _is_standard(reference)):
             return False
-        number = hash(node_of(reference))
-        if number in self._seen:
-            return False
-        self._seen.add(number)
-        return True
+        return self._seen.add(node_of(reference))
 
     async def _below(self, places: Sequence[Place]) -> AsyncIterator[Page]:
         """What lies below some nodes, each page with the path of its node."""
@@ -192,6 +190,14 @@ def path_text(path: Path) -> str:
 def _may_be_read(level: object) -> bool:
     """What does not tell is tried."""
     return not isinstance(level, int) or bool(level & _CURRENT_READ)
+
+
+def _is_standard(reference: ua.ReferenceDescription) -> bool:
+    """Whether a node is of the standard's own (Server, Aliases, Locations ...).
+
+    Its number alone does not tell: some servers number nodes of the plant in namespace 0 too.
+    """
+    return bool(reference.NodeId.NamespaceIndex == 0 and reference.BrowseName.NamespaceIndex == 0)
 
 
 def _is_property(reference: ua.ReferenceDescription) -> bool:

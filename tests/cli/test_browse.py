@@ -77,7 +77,8 @@ def test_a_url_is_enough_and_stdout_has_the_list_alone(tmp_path: Path, url: str)
     ("server", "said", "code"),
     [
         ("boiler", "speaks Modbus", 2),
-        ("mixxer", "wanted a URL or a source of historian.toml (OPC UA: mixer)", 2),
+        ("mixxer", "wanted a URL such as opc.tcp://10.0.3.20:4840 or a source of historian.toml (OPC UA: mixer)", 2),
+        ("10.0.7.1:4841/plant", "wanted a URL such as opc.tcp://10.0.7.1:4841/plant or", 2),
         ("http://127.0.0.1", "opc.tcp://", 2),
         ("opc.tcp://127.0.0.1:1", "connection refused", 1),
     ],
@@ -90,10 +91,23 @@ def test_what_cannot_be_browsed(folder: Path, server: str, said: str, code: int)
     assert not (folder / "tags.csv").exists()
 
 
-def test_nothing_found_is_said(folder: Path) -> None:
-    done = historian("browse", "mixer", "--match", "Plnat/*", folder=folder)
+def test_nothing_found_is_said_and_a_list_that_is_there_stays(folder: Path) -> None:
+    (folder / "tags.csv").write_text("mine")
+    done = historian("browse", "mixer", "--match", "Plnat/*", "--output", "tags.csv", folder=folder)
     assert done.returncode == 1
     assert "found no variable like that" in done.stderr
+    assert (folder / "tags.csv").read_text() == "mine"
+
+
+def test_a_section_that_the_configuration_has_not_is_shown(folder: Path, url: str) -> None:
+    """As it is shown it can be appended."""
+    done = historian("browse", url, "--match", "Plant/*", "--output", "tags.csv", "--source", "new", folder=folder)
+    section = done.stderr[done.stderr.index("[sources.new]"):]
+    with (folder / "historian.toml").open("a") as file:
+        file.write(section)
+    assert {tag.source for tag in load_configuration(folder / "historian.toml").tags} == {"new"}
+    again = historian("browse", url, "--match", "Plant/*", folder=folder)
+    assert "[sources." not in again.stderr
 
 
 def path(*names: str) -> tuple[BrowseName, ...]:

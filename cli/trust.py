@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from cli.columns import aligned
 from cli.options import config_option
 from historian.config.load import load_sections
+
+if TYPE_CHECKING:
+    from collectors.opcua.certificates import CertificateText
 
 
 @click.group()
@@ -37,7 +42,7 @@ def list_(config_path: Path) -> None:
         click.echo(f"there is no certificate in {folder} yet: servers are met by historian check --connect", err=True)
         return
     rows = [
-        (each.state, each.text.fingerprint, each.text.thumbprint, f"{each.text.valid_until:%Y-%m-%d}",
+        (each.state, each.text.fingerprint, each.text.thumbprint, _dates(each.text),
          each.text.application_uri, each.text.subject)
         for each in known
     ]  # fmt: skip
@@ -55,6 +60,8 @@ def accept(fingerprint: str, config_path: Path) -> None:
 
     text = TrustList(load_sections(config_path).pki).accept(fingerprint)
     click.echo(f"trusted from now on: {text.subject}, fingerprint (SHA-256) {text.fingerprint}")
+    if said := text.outside_of_dates(datetime.now(UTC)):
+        click.echo(f"warning: the certificate {said}", err=True)
 
 
 @trust.command("remove")
@@ -66,3 +73,10 @@ def remove(fingerprint: str, config_path: Path) -> None:
 
     text = TrustList(load_sections(config_path).pki).remove(fingerprint)
     click.echo(f"no longer trusted: {text.subject}, fingerprint (SHA-256) {text.fingerprint}")
+
+
+def _dates(text: CertificateText) -> str:
+    """Until when it is valid, and whether that matters today."""
+    now = datetime.now(UTC)
+    state = " (expired)" if now > text.valid_until else " (not valid yet)" if now < text.valid_from else ""
+    return f"{text.valid_until:%Y-%m-%d}{state}"

@@ -67,6 +67,12 @@ class CertificateText:
     valid_from: dt.datetime
     valid_until: dt.datetime
 
+    def outside_of_dates(self, now: dt.datetime) -> str:
+        """In words, when ``now`` is not in the time for which it was made; empty when it is."""
+        if now < self.valid_from:
+            return f"is not valid before {self.valid_from:%Y-%m-%d}"
+        return f"has expired on {self.valid_until:%Y-%m-%d}" if now > self.valid_until else ""
+
 
 def fingerprint_of(certificate: bytes) -> str:
     """SHA-256 of a certificate in DER, in hexadecimal digits."""

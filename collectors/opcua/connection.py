@@ -46,6 +46,7 @@ from collectors.opcua.failures import (
     TOO_LARGE,
     RequestRefusedError,
     describe,
+    is_security_refusal,
     log,
     refused,
     unavailable,
@@ -166,11 +167,20 @@ class Connection:
         except Exception as error:
             # The boundary to the library: whatever it makes of a server's rubbish (AssertionError, KeyError,
             # struct.error ...), the source is not available.
-            if "No matching endpoints" in str(error):
-                choose(self._source, await self._client.connect_and_get_server_endpoints())
+            if not self._source.security.is_on and is_security_refusal(error):
+                await self._compare_offers()
             raise unavailable(self._source, CONNECT, error) from error
         self._watch_renewal()
         self._warn_of_clear_password()
+
+    async def _compare_offers(self) -> None:
+        """Raise SourceUnavailableError with what the server offers, if it tells and that is not what is wanted."""
+        try:
+            endpoints = await self._client.connect_and_get_server_endpoints()
+        except Exception as error:  # noqa: BLE001 - the boundary to the library; the first failure is told then
+            log.debug("%s: the server does not tell its endpoints: %s", self._source.name, describe(error))
+            return
+        choose(self._source, endpoints)
 
     def _warn_of_clear_password(self) -> None:
         if self._source.user is None or self._source.security.is_on:

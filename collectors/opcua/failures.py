@@ -78,7 +78,18 @@ _NOT_TRUSTED: Final = frozenset(
 )
 """Answers to our certificate."""
 
+_NOT_SECURE_ENOUGH: Final = frozenset(
+    status_code(name)
+    for name in ("BadSecurityModeRejected", "BadSecurityPolicyRejected", "BadSecurityModeInsufficient")
+)
+"""Answers to a connection without security."""
+
 _TIMED_OUT: Final = frozenset(map(status_code, ("BadTimeout", "BadRequestTimeout")))
+
+
+_CHANNEL_REFUSED: Final = (ConnectionError, AssertionError)
+"""What a refused secure channel looks like here: some servers hang up, and for a fault in place of the channel the
+library's own assertion fails."""
 
 
 class RequestRefusedError(SourceProtocolError):
@@ -104,12 +115,21 @@ def refused(error: Exception) -> RequestRefusedError | None:
             return RequestRefusedError(f"cannot decode an answer: {describe(error)}", BAD_DECODING_ERROR)
 
 
+def is_security_refusal(error: BaseException) -> bool:
+    """Whether a server may have refused to connect because it wants another security than it was asked for."""
+    return (
+        isinstance(error, AssertionError)
+        or getattr(error, "code", None) in _NOT_SECURE_ENOUGH
+        or "No matching endpoints" in str(error)
+    )
+
+
 def unavailable(source: OpcUaSource, doing: str, error: BaseException) -> SourceUnavailableError:
     """``error`` as one for the person at the keyboard: what could not be done, why, and the remedy."""
     code = error.code if isinstance(error, UaStatusCodeError) else None
     if doing == CONNECT and code in _WRONG_USER:
         reason, status = _wrong_user(source, code), BAD_CONFIGURATION_ERROR
-    elif doing == CONNECT and source.security.is_on and (code in _NOT_TRUSTED or isinstance(error, ConnectionError)):
+    elif doing == CONNECT and source.security.is_on and (code in _NOT_TRUSTED or isinstance(error, _CHANNEL_REFUSED)):
         reason, status = _not_trusted(source, error), BAD_CONFIGURATION_ERROR
     else:
         reason, status = _reason(source, error)
@@ -152,7 +172,10 @@ def _wrong_user(source: OpcUaSource, code: int) -> str:
 def _not_trusted(source: OpcUaSource, error: BaseException) -> str:
     """The endpoints were told, so the server is there; many close the connection on a certificate they do not trust."""
     code = error.code if isinstance(error, UaStatusCodeError) else None
-    said = "it has closed the connection" if code is None else f"it answered {status_name(code)}"
+    if code is not None:
+        said = f"it answered {status_name(code)}"
+    else:
+        said = "it has closed the connection" if isinstance(error, ConnectionError) else "it refuses a secure channel"
     own = source.security.certificate or source.security.folder / "own"
     return f"the server does not take our certificate: {said}; its administrator has to trust the one in {own}"
 

@@ -66,7 +66,9 @@ def choose(source: OpcUaSource, endpoints: Sequence[ua.EndpointDescription]) -> 
     mode = source.security.mode if source.security.is_on else "None"
     fitting = [each for each in endpoints if each.SecurityPolicyUri == wanted and _MODES.get(each.SecurityMode) == mode]
     if not fitting:
-        raise _refused(source, f"it offers {offered(endpoints)}; wanted {_named(source.security.policy, mode)}")
+        remedy = "" if source.security.is_on else "; set security_policy (and security_mode)"
+        wish = _named(source.security.policy, mode)
+        raise _refused(source, f"it offers {offered(endpoints)}; wanted {wish}{remedy}")
     token = _token(source)
     for endpoint in fitting:
         found = next((each for each in endpoint.UserIdentityTokens or () if each.TokenType == token), None)
@@ -124,17 +126,21 @@ def require_trust(source: OpcUaSource, certificate: bytes) -> None:
     changed = "; it is not the one that this source has met first" if source.security.trust_on_first_use else ""
     raise _refused(
         source,
-        f"its certificate is not trusted{changed}: {text.subject}, fingerprint (SHA-256) {text.fingerprint}; "
-        f"when its administrator says the same: historian trust accept {text.fingerprint[:16]}",
+        f"its certificate is not trusted{changed}: {text.subject}{_dates(text)}, "
+        f"fingerprint (SHA-256) {text.fingerprint}; when its administrator says the same: "
+        f"historian trust accept {text.fingerprint[:16]}",
     )
 
 
 def _warn_of_dates(source: OpcUaSource, text: CertificateText) -> None:
     """A certificate that was accepted by its fingerprint stays good, but its server may have to get a new one."""
-    if not text.valid_from <= datetime.now(UTC) <= text.valid_until:
-        log.warning(
-            "%s: the server's certificate is valid from %s to %s only", source.name, text.valid_from, text.valid_until
-        )
+    if said := text.outside_of_dates(datetime.now(UTC)):
+        log.warning("%s: the server's certificate %s", source.name, said)
+
+
+def _dates(text: CertificateText) -> str:
+    said = text.outside_of_dates(datetime.now(UTC))
+    return f" ({said})" if said else ""
 
 
 def _token(source: OpcUaSource) -> ua.UserTokenType:

@@ -8,15 +8,18 @@ import os
 import ssl
 import stat
 from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from asyncua import ua
+from asyncua.client.client import Client
 from asyncua.common.utils import ServiceError
 
-from collectors.opcua.certificates import fingerprint_of
+from collectors.opcua.certificates import CertificateText, fingerprint_of
 from collectors.opcua.driver import OpcUaDriver
+from collectors.opcua.failures import CONNECT, unavailable
 from collectors.opcua.subscribe_driver import OpcUaSubscriptionDriver, SubscribePlan
 from collectors.opcua.trust_list import MOST_WAITING, TrustList
 from conformance.collector_suite import eventually, group_of
@@ -203,8 +206,36 @@ async def test_a_server_that_does_not_trust_us_is_said(secure_server: AsyncuaSer
         secure_server.server.iserver.certificate_validator = None
 
 
+def test_a_fault_in_place_of_a_secure_channel_is_said(secure_server: AsyncuaServer, own_pki: Path) -> None:
+    """The library then fails in an assertion of its own."""
+    security = OpcUaSecurity("Basic256Sha256", folder=own_pki)
+    error = unavailable(secure_server.source(security=security), CONNECT, AssertionError())
+    assert "does not take our certificate: it refuses a secure channel" in str(error)
+    assert error.status == BAD_CONFIGURATION_ERROR
+
+
 # -- the server's certificate
 
+
+@pytest.mark.parametrize(
+    ("days", "said"), [(-1, "is not valid before 2026-11-25"), (1, ""), (11, "has expired on 2026-12-05")]
+)
+def test_what_is_said_of_dates(days: int, said: str) -> None:
+    begin = datetime(2026, 11, 25, tzinfo=UTC)
+    text = CertificateText("", "", "", "", begin, begin + timedelta(days=10))
+    assert text.outside_of_dates(begin + timedelta(days=days)) == said
+
+
+async def test_a_certificate_that_has_expired_is_said_before_and_after_it_is_accepted(
+    secure_server: AsyncuaServer, connect: Connect, tmp_path: Path, caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(CertificateText, "outside_of_dates", lambda _, __: "has expired on 2026-10-26")
+    folder = tmp_path / "pki"
+    with pytest.raises(SourceUnavailableError, match=r"not trusted: .*\(has expired on 2026-10-26\), fingerprint"):
+        await connect(policy="Basic256Sha256", folder=folder, trust=False)
+    await connect(policy="Basic256Sha256", folder=folder)
+    assert "the server's certificate has expired on 2026-10-26" in caplog.text
 
 async def test_an_unknown_server_is_refused_until_it_is_accepted(
     secure_server: AsyncuaServer, connect: Connect, own_pki: Path, tmp_path: Path
@@ -291,7 +322,26 @@ async def test_a_server_that_offers_less_is_refused_by_name(
 async def test_a_server_without_an_open_endpoint_is_refused_by_name(
     secure_server: AsyncuaServer, connect: Connect
 ) -> None:
-    with pytest.raises(SourceUnavailableError, match=r"offers Aes128.*wanted no security"):
+    with pytest.raises(SourceUnavailableError, match=r"offers Aes128.*wanted no security; set security_policy"):
+        await connect()
+
+
+@pytest.mark.parametrize("tells", [True, False])
+async def test_a_server_that_refuses_an_open_channel_is_refused_by_name(
+    secure_server: AsyncuaServer, connect: Connect, monkeypatch: pytest.MonkeyPatch, tells: bool
+) -> None:
+    """Some tell of themselves on a channel on which they let nobody work; others do not tell there either."""
+
+    async def refuse(_: object) -> None:
+        raise ua.uaerrors.BadSecurityModeRejected
+
+    async def hang_up(_: object) -> None:
+        raise ConnectionError
+
+    monkeypatch.setattr(Client, "connect", refuse)
+    if not tells:
+        monkeypatch.setattr(Client, "connect_and_get_server_endpoints", hang_up)
+    with pytest.raises(SourceUnavailableError, match="offers Aes128" if tells else "BadSecurityModeRejected"):
         await connect()
 
 

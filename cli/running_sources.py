@@ -1,4 +1,4 @@
-"""The sources that are collected from now: one runner each, and their scan groups by number.
+"""The sources that are collected from now, and their scan groups by number.
 
 Between the configuration and :mod:`collectors`; what a new configuration changes is exchanged here, source by source,
 so that everything else goes on as it is.
@@ -14,15 +14,14 @@ from typing import Final
 
 from cli import health_tags
 from cli.process_figures import ProcessFigures
-from cli.source_notes import SourceNotes
-from collectors.backfill import Backfill, Gaps
-from collectors.drivers import Drivers, make_driver
 from collectors.figures_driver import FiguresDriver
 from collectors.health import SourceHealth
+from collectors.local_sources import LocalSources
 from collectors.runner import SourceRunner
 from collectors.schedule import Timer
-from collectors.supervisor import Supervisor
-from historian.config.settings import Configuration, ModbusSource, OpcUaSource, SourceSettings
+from collectors.source_task import SourceTask
+from collectors.sources import Sources
+from historian.config.settings import Configuration, SourceSettings
 from historian.model.scan import ScanGroup
 from historian.model.tag import Tag
 from historian.pipeline.pipeline import KnownTags, Pipeline
@@ -44,19 +43,20 @@ def wanted_tags(configuration: Configuration) -> tuple[Tag, ...]:
 
 
 class RunningSources:
-    """Collects from all sources of a configuration into ``pipeline``.  ``notes`` are kept for drivers."""
+    """Collects from all sources of a configuration into ``pipeline``: from its own figures here, from all else there.
+
+    ``there`` is what collects from the sources; None stands for this process.
+    """
 
     def __init__(
-        self, pipeline: Pipeline, timer: Timer, process: ProcessFigures, notes: dict[tuple[str, str], str]
+        self, pipeline: Pipeline, timer: Timer, process: ProcessFigures, there: Sources | None = None
     ) -> None:
         self._pipeline = pipeline
         self._timer = timer
         self._process = process
-        self._notes = notes
-        self._drivers = Drivers(timer.clock)
-        self._supervisor = Supervisor(timer)
+        self._here = LocalSources(pipeline, timer)
+        self._there = there or self._here
         self._settings: dict[str, SourceSettings] = {}
-        self._runners: dict[str, SourceRunner] = {}
         self._groups: dict[int, ScanGroup] = {}
         self._next_number = 0
 
@@ -66,24 +66,27 @@ class RunningSources:
         return len(self._settings)
 
     def prepare(self, configuration: Configuration, groups: Sequence[ScanGroup]) -> None:
-        """Make the runners of the sources that have tags; their ``groups`` are in the pipeline."""
+        """Make ready the sources that have tags; their ``groups`` are in the pipeline."""
         self._groups = {group.number: group for group in groups}
         self._next_number = len(groups)
         for name, mine in by_source(groups).items():
-            self._make(name, configuration.sources.get(name), mine)
+            self._add(name, configuration.sources.get(name), mine)
 
     def start(self) -> None:
         """Begin to collect."""
-        for runner in self._runners.values():
-            self._supervisor.start(runner)
+        for each in self._places():
+            each.start()
 
     async def close(self) -> None:
         """Collect no more, and close every connection."""
-        await self._supervisor.close()
+        await asyncio.gather(*(each.close() for each in self._places()))
 
     def figures(self) -> dict[str, Mapping[str, object]]:
         """The health figures of each source, by its name."""
-        return {name: runner.health.as_mapping() for name, runner in self._runners.items() if name != OWN}
+        return {name: figures for name, figures in self._there.figures().items() if name != OWN}
+
+    def _places(self) -> list[Sources]:
+        return [self._here] if self._there is self._here else [self._there, self._here]
 
     # -- another configuration -----------------------------------------------------------------------------------
 
@@ -93,18 +96,17 @@ class RunningSources:
         Groups that are the same go on as they are, with their schedules and all that is known of their tags.
         """
         for settings in configuration.sources.values():
-            # Loads the protocol's library in a thread: it takes as long as several scans of the other sources.
-            await asyncio.to_thread(make_driver, settings, self._timer.clock)
+            await self._there.prepare(settings)
         groups = self._numbered(wanted)
         for name in self._losing(wanted):
             # Before another source begins with them, so that what ends here does not end behind what begins there.
             await self._let_go(name, {group.number for mine in groups.values() for group in mine}, known)
-        gone = [name for name in self._runners if name not in groups]
+        gone = [name for name in (*self._settings, OWN) if name not in groups]
         for name in gone:
             await self._remove(name, known)
         for name, mine in groups.items():
             await self._change_source(name, configuration.sources.get(name), mine, known)
-        return gone
+        return [name for name in gone if name != OWN]
 
     def _numbered(self, wanted: Iterable[ScanGroup]) -> dict[str, list[ScanGroup]]:
         """By source; those that run already with their numbers, the others with new ones."""
@@ -121,17 +123,17 @@ class RunningSources:
     async def _change_source(
         self, name: str, settings: SourceSettings | None, groups: list[ScanGroup], known: KnownTags
     ) -> None:
-        before = [group for group in self._groups.values() if group.source == name]
+        before = self._groups_of(name)
         exchange = partial(self._exchange, before, groups, known)
-        runner = self._runners.get(name)
-        if runner is not None and self._settings.get(name) == settings:
+        place = self._place_of(name)
+        if place.has(name) and self._settings.get(name) == settings:
             if before != groups:
-                await runner.change(groups, exchange)
+                await place.change(name, groups, exchange)
             return
-        if runner is not None:
-            await self._supervisor.end([runner])
+        if place.has(name):
+            await place.remove(name)
         exchange()
-        self._supervisor.start(self._make(name, settings, groups))
+        self._add(name, settings, groups)
 
     def _losing(self, wanted: Iterable[ScanGroup]) -> list[str]:
         """The sources some of whose tags are to be read from another one."""
@@ -145,14 +147,16 @@ class RunningSources:
         return sorted(lost)
 
     async def _let_go(self, name: str, kept: Container[int], known: KnownTags) -> None:
-        before = [group for group in self._groups.values() if group.source == name]
+        before = self._groups_of(name)
         now = [group for group in before if group.number in kept]
-        await self._runners[name].change(now, partial(self._exchange, before, now, known))
+        await self._place_of(name).change(name, now, partial(self._exchange, before, now, known))
 
     async def _remove(self, name: str, known: KnownTags) -> None:
-        await self._supervisor.end([self._runners.pop(name)])
+        before = self._groups_of(name)
+        if self._place_of(name).has(name):
+            await self._place_of(name).remove(name)
         self._settings.pop(name, None)
-        self._exchange([group for group in self._groups.values() if group.source == name], [], known)
+        self._exchange(before, [], known)
 
     def _exchange(self, before: Sequence[ScanGroup], now: Sequence[ScanGroup], known: KnownTags) -> None:
         kept = {group.number for group in now}
@@ -163,30 +167,24 @@ class RunningSources:
             del self._groups[number]
         self._groups.update({group.number: group for group in new})
 
-    # -- runners -------------------------------------------------------------------------------------------------
+    # -- sources -------------------------------------------------------------------------------------------------
 
-    def _make(self, name: str, settings: SourceSettings | None, groups: Sequence[ScanGroup]) -> SourceRunner:
+    def _groups_of(self, name: str) -> list[ScanGroup]:
+        return [group for group in self._groups.values() if group.source == name]
+
+    def _place_of(self, name: str) -> Sources:
+        return self._here if name == OWN else self._there
+
+    def _add(self, name: str, settings: SourceSettings | None, groups: Sequence[ScanGroup]) -> None:
         if settings is None:
-            return self._make_own(groups)
-        notes = SourceNotes(name, self._notes, self._pipeline)
-        self._drivers.make(settings)  # loads the protocol's library now: it takes as long as several scans
-        protocol = "modbus" if isinstance(settings, ModbusSource) else "opcua"
-        health = SourceHealth(protocol, settings.url)
-        gaps = _gaps(settings, groups, self._pipeline, notes)
+            self._here.add_runner(name, self._own_runner(groups))
+            return
         self._settings[name] = settings
-        self._runners[name] = SourceRunner(
-            name,
-            groups,
-            make_driver=lambda: self._drivers.make(settings, notes),
-            sink=self._pipeline,
-            timer=self._timer,
-            health=health,
-            backfill=None if gaps is None else Backfill(gaps, groups, self._pipeline, self._timer, health),
-        )
-        return self._runners[name]
+        known_us = self._pipeline.known_until_us(group.number for group in groups)
+        self._there.add(SourceTask(settings, groups, self._pipeline.notes_of(name), known_us))
 
-    def _make_own(self, groups: Sequence[ScanGroup]) -> SourceRunner:
-        self._runners[OWN] = SourceRunner(
+    def _own_runner(self, groups: Sequence[ScanGroup]) -> SourceRunner:
+        return SourceRunner(
             health_tags.SOURCE,
             groups,
             make_driver=lambda: FiguresDriver(self._own_figures, self._timer.clock),
@@ -194,23 +192,9 @@ class RunningSources:
             timer=self._timer,
             health=SourceHealth("historian", ""),
         )
-        return self._runners[OWN]
 
     def _own_figures(self) -> dict[str, float | None]:
         return health_tags.figures_now(self.figures(), self._process.last, self._timer.clock.wall_us())
-
-
-def _gaps(
-    settings: SourceSettings, groups: Sequence[ScanGroup], pipeline: Pipeline, notes: SourceNotes
-) -> Gaps | None:
-    """The gaps of a source that is asked for its history; the first begins where the last run ended."""
-    if not isinstance(settings, OpcUaSource) or not settings.backfill:
-        return None
-    gaps = Gaps(notes, settings.backfill_limit_us)
-    known_us = pipeline.known_until_us(group.number for group in groups)
-    if known_us is not None:
-        gaps.begin(known_us)
-    return gaps
 
 
 def by_source(groups: Iterable[ScanGroup]) -> dict[str, list[ScanGroup]]:

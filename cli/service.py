@@ -78,7 +78,7 @@ class CollectService:
         groups = wanted_groups(self._configuration)
         tag_ids = self._register(store)
         pipeline = self._pipeline(store, groups, tag_ids)
-        running = RunningSources(pipeline, self._timer, self._process, store.source_notes())
+        running = RunningSources(pipeline, self._timer, self._process)
         running.prepare(self._configuration, groups)
         commits = self._commit_loop(store, pipeline, running)
         reloader = Reloader(
@@ -140,7 +140,7 @@ class CollectService:
 
     def _pipeline(self, store: Store, groups: Sequence[ScanGroup], tag_ids: Mapping[str, int]) -> Pipeline:
         newest = store.newest()
-        pipeline = Pipeline(self._configuration, groups, tag_ids, newest, self._clock)
+        pipeline = Pipeline(self._configuration, groups, tag_ids, newest, self._clock, notes=store.source_notes())
         ahead_us = newest.time_us[np.isin(newest.tag_id, list(tag_ids.values()))] - self._clock.wall_us()
         if (ahead_us > AHEAD_US).any():
             text = _clock_behind(ahead_us[ahead_us > AHEAD_US])

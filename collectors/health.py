@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -12,6 +13,11 @@ from historian.model.samples import UInt32Array
 from historian.model.status import UNCERTAIN, is_bad, status_name
 
 SourceState: TypeAlias = Literal["connecting", "connected", "failed"]
+
+COUNTERS: Final = (
+    "scans", "requests", "overruns", "errors", "reconnects", "skewed", "lost", "backfilled", "last_good_us",
+)  # fmt: skip
+"""Figures of a source that hold on when another process takes it over."""
 
 
 @dataclass(slots=True)
@@ -52,6 +58,16 @@ class SourceHealth:
     errors_by_kind: dict[str, int] = field(default_factory=dict)
     _latencies: Recent = field(default_factory=Recent, repr=False)
     _latenesses: Recent = field(default_factory=Recent, repr=False)
+
+    @classmethod
+    def going_on(cls, protocol: str, url: str, before: Mapping[str, object]) -> SourceHealth:
+        """Figures that go on where another process had the source: counters from there, by name, all else anew."""
+        health = cls(protocol, url)
+        for name in COUNTERS:
+            setattr(health, name, before.get(name, 0))
+        kinds = before.get("errors_by_kind", {})
+        health.errors_by_kind = dict(kinds) if isinstance(kinds, dict) else {}
+        return health
 
     def note_latency(self, latency_ms: float) -> None:
         """A reading took so long."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from collectors.sink import Sink
+
 
 class SourceMemory(Protocol):
     """The notes of one source."""
@@ -32,3 +34,21 @@ class ShortMemory:
     def remember(self, key: str, text: str) -> None:
         """Note this in the place of what was there."""
         self.notes[key] = text
+
+
+@dataclass(frozen=True, slots=True)
+class SinkMemory:
+    """The notes of ``source`` from before, by key, and new ones; the sink sees to it that they outlive the process."""
+
+    source: str
+    notes: dict[str, str]
+    sink: Sink
+
+    def recall(self, key: str) -> str | None:
+        """What was noted last under this key."""
+        return self.notes.get(key)
+
+    def remember(self, key: str, text: str) -> None:
+        """Note this in the place of what was there."""
+        self.notes[key] = text
+        self.sink.remember(self.source, key, text)

@@ -27,3 +27,6 @@ class Sink(Protocol):
 
     def event(self, kind: str, object_: str, text: str) -> None:
         """Something the audit must know: a clock step, a source lost or recovered."""
+
+    def remember(self, source: str, key: str, note: str) -> None:
+        """Something that a driver of the source wants to know again after a restart, in the place of what was there."""

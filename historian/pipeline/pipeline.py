@@ -50,7 +50,8 @@ class KnownTags:
 class Pipeline:
     """Implements :class:`collectors.sink.Sink`.  Runs in the event loop's thread only; never waits for a disk.
 
-    ``tag_ids`` maps tag names to the store's identifiers; ``newest`` is the newest sample of each tag from before.
+    ``tag_ids`` maps tag names to the store's identifiers; ``newest`` is the newest sample of each tag from before, and
+    ``notes`` are what the drivers of sources noted, by source and key.
     """
 
     def __init__(
@@ -60,8 +61,11 @@ class Pipeline:
         tag_ids: Mapping[str, int],
         newest: Samples,
         clock: Clock,
+        *,
+        notes: Mapping[tuple[str, str], str] | None = None,
     ) -> None:
         self._clock = clock
+        self._notes = dict(notes or {})
         self._configuration = configuration
         self._suspended = False
         self._late_waiting = 0
@@ -156,7 +160,12 @@ class Pipeline:
 
     def remember(self, source: str, key: str, note: str) -> None:
         """Something that a source's driver wants to know again after a restart."""
+        self._notes[source, key] = note
         self._pending.notes[source, key] = note
+
+    def notes_of(self, source: str) -> dict[str, str]:
+        """What was noted of a source, by key."""
+        return {key: note for (name, key), note in self._notes.items() if name == source}
 
     def known_until_us(self, groups: Iterable[int]) -> int | None:
         """The newest time that is known of the tags of these groups; None when nothing is."""

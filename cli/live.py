@@ -18,6 +18,7 @@ import pyarrow as pa
 from historian.model.clock import US_PER_S
 from historian.model.samples import BoolArray, FloatArray, Int32Array, Int64Array, UInt32Array
 from historian.model.status import Severity, is_bad, severity, status_name
+from storage.health import SOURCE
 from storage.reader import StoreReader, StoreSnapshot
 
 QUIET_SHARE: Final = 0.02
@@ -93,9 +94,9 @@ class LiveReader:
         return LiveView(
             tuple(_tag_lines(snapshot, now_us, self._window_us, self._width)),
             tuple(
-                self._source_line(name.removeprefix("source/"), figures)
+                self._source_line(name.removeprefix(SOURCE), figures)
                 for name, figures in snapshot.health.items()
-                if name.startswith("source/")
+                if name.startswith(SOURCE)
             ),
             _whole(process, "samples_in"),
             _whole(process, "samples_stored"),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, TypeAlias
 
 from historian import __version__
 from historian.model.clock import US_PER_S, Clock
@@ -15,6 +16,8 @@ from historian.pipeline.pipeline import Pipeline
 CPU_S: Final = 5.0
 """The share of a processor is that of so long a time at the least: of less it jumps."""
 
+Figures: TypeAlias = Mapping[str, Any]
+
 
 class ProcessFigures:
     """Figures since the process began to collect.  ``clock`` tells when that was and when they were taken."""
@@ -22,13 +25,13 @@ class ProcessFigures:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._started_us = clock.wall_us()
-        self._cpu_percent = 0.0
+        self._processor = ProcessorShare()
         self.last: dict[str, object] = {}
-        self._measured = time.perf_counter(), time.process_time()
 
-    def take(self, pipeline: Pipeline, commits: CommitLoop) -> dict[str, object]:
-        """JSON-ready figures by name; kept as ``last``."""
-        counts, now_us = pipeline.counts(), self._clock.wall_us()
+    def take(self, pipeline: Pipeline, commits: CommitLoop, workers: Iterable[Figures] = ()) -> dict[str, object]:
+        """JSON-ready figures by name; kept as ``last``.  Memory and processor are also those of the ``workers``."""
+        counts, now_us, own = pipeline.counts(), self._clock.wall_us(), self._processor.take()
+        everybody = [own, *workers]
         self.last = {
             "pid": os.getpid(),
             "version": __version__,
@@ -48,21 +51,30 @@ class ProcessFigures:
             "commit_max_ms": commits.commit_max_ms,
             "commit_rows": commits.commit_rows,
             "pending_rows": commits.waiting_samples,
-            "memory_bytes": resident_bytes(),
-            "cpu_percent": self._cpu(),
+            "memory_bytes": sum(each.get("memory_bytes", 0) for each in everybody),
+            "cpu_percent": sum(each.get("cpu_percent", 0.0) for each in everybody),
+            "main_cpu_percent": own["cpu_percent"],
             "store_state": commits.state,
             "last_error": commits.last_error or commits.flush_error,
         }
         return self.last
 
-    def _cpu(self) -> float:
-        """Of one processor, over the last few seconds."""
+
+class ProcessorShare:
+    """What this process takes of the machine."""
+
+    def __init__(self) -> None:
+        self._percent = 0.0
+        self._measured = time.perf_counter(), time.process_time()
+
+    def take(self) -> dict[str, Any]:
+        """JSON-ready: ``memory_bytes`` now, ``cpu_percent`` of one processor over the last few seconds."""
         was_s, used_s = self._measured
         passed_s = time.perf_counter() - was_s
         if passed_s >= CPU_S:
-            self._cpu_percent = 100 * (time.process_time() - used_s) / passed_s
+            self._percent = 100 * (time.process_time() - used_s) / passed_s
             self._measured = time.perf_counter(), time.process_time()
-        return self._cpu_percent
+        return {"memory_bytes": resident_bytes(), "cpu_percent": self._percent}
 
 
 def resident_bytes() -> int:

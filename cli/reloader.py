@@ -22,6 +22,7 @@ from historian.model.clock import Clock
 from historian.model.tag import Tag
 from historian.pipeline.pipeline import KnownTags, Pipeline
 from historian.pipeline.shadow import shadowed
+from storage.health import SOURCE
 from storage.requests import Payload, Request
 from storage.store import Store
 
@@ -120,7 +121,7 @@ class Reloader:
         news = difference(old, new, renamed)
         self._note(news, why)
         if gone:
-            await asyncio.to_thread(self._store.note_figures, {f"source/{name}": {} for name in gone})
+            await asyncio.to_thread(self._store.note_figures, {f"{SOURCE}{name}": {} for name in gone})
         return _text_of(news)
 
     def _note(self, news: Difference, why: str) -> None:

@@ -21,6 +21,7 @@ from collectors.runner import SourceRunner
 from collectors.schedule import Timer
 from collectors.source_task import SourceTask
 from collectors.sources import Sources
+from collectors.workers.placement import load_of
 from historian.config.settings import Configuration, SourceSettings
 from historian.model.scan import ScanGroup
 from historian.model.tag import Tag
@@ -69,8 +70,11 @@ class RunningSources:
         """Make ready the sources that have tags; their ``groups`` are in the pipeline."""
         self._groups = {group.number: group for group in groups}
         self._next_number = len(groups)
-        for name, mine in by_source(groups).items():
-            self._add(name, configuration.sources.get(name), mine)
+        sources = configuration.sources
+        mine = by_source(groups)
+        # The busiest first: where they are spread over workers, those then have about as much to do as one another.
+        for name in sorted(mine, key=lambda name: -load_of(sources[name], mine[name]) if name in sources else 0.0):
+            self._add(name, sources.get(name), mine[name])
 
     def start(self) -> None:
         """Begin to collect."""

@@ -9,7 +9,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 
@@ -19,7 +19,9 @@ from cli.reloader import Reloader
 from cli.running_sources import RunningSources, wanted_groups, wanted_tags
 from cli.upkeep import UpkeepWorker
 from cli.writing import RequestService
-from collectors.schedule import SystemTimer
+from collectors.schedule import SystemTimer, Timer
+from collectors.sink import Sink
+from collectors.workers.pool import WorkerPool
 from historian.config.settings import Configuration
 from historian.errors import StoreFullError, UsageError
 from historian.model.clock import US_PER_S, AnchoredClock, SystemClock
@@ -27,6 +29,7 @@ from historian.model.samples import Int64Array
 from historian.model.scan import ScanGroup
 from historian.pipeline.commit_loop import CommitLoop
 from historian.pipeline.pipeline import Pipeline
+from storage.health import SOURCE, WORKER
 from storage.reader import StoreReader
 from storage.recovery import Recovery
 from storage.store import Store
@@ -38,6 +41,8 @@ else:
     STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
     HANG_UP: Final[tuple[signal.Signals, ...]] = (signal.SIGHUP,)
 
+MakePool: TypeAlias = Callable[[Sink, Timer, AnchoredClock], WorkerPool]
+
 CLOCK_CHECK_S: Final = 1.0
 AHEAD_US: Final = 60 * US_PER_S
 """Samples this far ahead of our clock at the start are worth a word; less is a device's clock, and soon over."""
@@ -47,11 +52,17 @@ CLOSE_S: Final = 3.0
 
 
 class CollectService:
-    """Collects with a checked configuration.  ``say`` tells the person at the terminal what happens."""
+    """Collects with a checked configuration.  ``say`` tells the person at the terminal what happens.
 
-    def __init__(self, configuration: Configuration, say: Callable[[str], None]) -> None:
+    ``make_pool`` gives the workers that read the sources; without it this process does.
+    """
+
+    def __init__(
+        self, configuration: Configuration, say: Callable[[str], None], make_pool: MakePool | None = None
+    ) -> None:
         self._configuration = configuration
         self._say = say
+        self._make_pool = make_pool
         self._clock = AnchoredClock(SystemClock())
         self._timer = SystemTimer(self._clock)
         self._process = ProcessFigures(self._clock)
@@ -78,14 +89,15 @@ class CollectService:
         groups = wanted_groups(self._configuration)
         tag_ids = self._register(store)
         pipeline = self._pipeline(store, groups, tag_ids)
-        running = RunningSources(pipeline, self._timer, self._process)
+        pool = None if self._make_pool is None else self._make_pool(pipeline, self._timer, self._clock)
+        running = RunningSources(pipeline, self._timer, self._process, pool)
         running.prepare(self._configuration, groups)
-        commits = self._commit_loop(store, pipeline, running)
+        commits = self._commit_loop(store, pipeline, running, pool)
         reloader = Reloader(
             self._configuration, tag_ids,
             store=store, pipeline=pipeline, sources=running, clock=self._clock, say=self._say,
         )  # fmt: skip
-        self._say_started(running)
+        self._say_started(running, pool)
         # What is loaded by now stays; to look through it for garbage again and again holds up scans for 30 ms.
         gc.freeze()
         running.start()
@@ -131,9 +143,9 @@ class CollectService:
         if recovery is not None:
             self._say(_recovered(recovery))
         with closing(StoreReader.open(store.folder)) as reader:
-            # A source that was taken out of the configuration must not look like one of today.
-            known = {f"source/{name}" for name in self._configuration.sources}
-            gone = [name for name in reader.health() if name.startswith("source/") and name not in known]
+            # A source that was taken out of the configuration must not look like one of today, nor a worker of before.
+            known = {f"{SOURCE}{name}" for name in self._configuration.sources}
+            gone = [name for name in reader.health() if name.startswith((SOURCE, WORKER)) and name not in known]
         if gone:
             store.note_figures({name: {} for name in gone})
         return store.register_tags(wanted_tags(self._configuration), now_us, _person())
@@ -148,10 +160,16 @@ class CollectService:
             self._say(text)
         return pipeline
 
-    def _commit_loop(self, store: Store, pipeline: Pipeline, running: RunningSources) -> CommitLoop:
+    def _commit_loop(
+        self, store: Store, pipeline: Pipeline, running: RunningSources, pool: WorkerPool | None
+    ) -> CommitLoop:
         def health() -> Mapping[str, Mapping[str, object]]:
-            figures = {f"source/{name}": each for name, each in running.figures().items()}
-            return {**figures, "process": self._process.take(pipeline, commits)}
+            workers = pool.workers() if pool is not None else {}
+            return {
+                **{f"{SOURCE}{name}": each for name, each in running.figures().items()},
+                **{f"{WORKER}{number}": each for number, each in workers.items()},
+                "process": self._process.take(pipeline, commits, workers.values()),
+            }
 
         commits = CommitLoop(
             pipeline,
@@ -176,10 +194,13 @@ class CollectService:
 
     # -- what is said --------------------------------------------------------------------------------------------
 
-    def _say_started(self, running: RunningSources) -> None:
+    def _say_started(self, running: RunningSources, pool: WorkerPool | None) -> None:
         configuration = self._configuration
         values_per_s = sum(len(group.tags) * US_PER_S / group.rate_us for group in configuration.groups())
         sources = f"{running.count} source{'s' if running.count != 1 else ''}"
+        if pool is not None:
+            count = len(pool.workers())
+            sources += f" in {count} worker process{'es' if count != 1 else ''}"
         self._say(
             f"collecting {len(configuration.tags):,} tags from {sources} "
             f"({values_per_s:,.1f} values/s) into {configuration.store.path}; stop with Ctrl-C"

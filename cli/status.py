@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from cli.options import config_option, open_store, store_option
+from storage.health import SOURCE, WORKER
 
 if TYPE_CHECKING:
     from storage.statistics import StoreStatistics
 
 Figures = dict[str, Any]
-
-SOURCE: Final = "source/"
 
 SILENT_US: Final = 5_000_000
 """A process that commits more often than this is alive, even where its number says nothing: in another container."""
@@ -99,9 +98,10 @@ def _writer_is_gone(folder: Path) -> bool:
 def make_report(
     folder: Path, health: dict[str, Figures], statistics: StoreStatistics, now_us: int, *, is_gone: bool = False
 ) -> Figures:
-    """All that ``status`` says, JSON-ready: process, sources by name, store.  Times are ISO 8601 in UTC.
+    """All that ``status`` says, JSON-ready: process, sources by name, workers by number, store.
 
-    ``is_gone``: the process that collected does not exist any more, however short ago its last word was.
+    Times are ISO 8601 in UTC.  ``is_gone``: the process that collected does not exist any more, however short ago its
+    last word was.
     """
     process = health.get("process", {})
     return {
@@ -111,6 +111,11 @@ def make_report(
             name.removeprefix(SOURCE): _with_times(row)
             for name, row in sorted(health.items())
             if name.startswith(SOURCE)
+        },
+        "workers": {
+            name.removeprefix(WORKER): _with_times(row)
+            for name, row in sorted(health.items())
+            if name.startswith(WORKER)
         },
         "store": _store(folder, statistics, process),
         "compaction": _with_times(health.get("compaction", {})),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import datetime
+from itertools import starmap
 from typing import Any, Final
 
 from rich.console import Console
@@ -35,7 +36,7 @@ def show(report: Figures) -> None:
     if report["sources"]:
         console.print()
         console.print(_sources(report))
-        for trouble in [*_troubles(report), *_findings(report), *_bad_tags(report)]:
+        for trouble in [*_troubles(report), *_findings(report), *_bad_tags(report), *_workers(report)]:
             console.print(trouble)
         console.print()
     console.print(_store(report))
@@ -114,6 +115,24 @@ def _bad_tags(report: Figures) -> list[Text]:
     if report["collecting"]["state"] != "yes" or not any(row.get("bad") for row in report["sources"].values()):
         return []
     return [Text("Which are bad: historian sql \"from snapshot where quality = 'Bad'\"", "dim")]
+
+
+def _workers(report: Figures) -> list[Text]:
+    """``Workers: 1 (pid 71, 62.1 MB, 12 %), 2 is dead``; nothing where there are none."""
+    if report["collecting"]["state"] != "yes" or not report["workers"]:
+        return []
+    lines = [Text("Workers: ", "dim").append(", ".join(starmap(_worker, report["workers"].items())))]
+    errors = [row["last_error"] for row in report["workers"].values() if row.get("last_error")]
+    return [*lines, *(Text(f"Last trouble: {error}", "red") for error in errors)]
+
+
+def _worker(number: str, row: Figures) -> str:
+    if row.get("state") != "running":
+        return f"{number} is {row.get('state')}"
+    words = [f"pid {row['pid']}", in_bytes(row.get("memory_bytes") or 0), f"{row.get('cpu_percent') or 0:.0f} %"]
+    if row.get("restarts"):
+        words.append(f"replaced {count(row['restarts'])} times" if row["restarts"] > 1 else "replaced once")
+    return f"{number} ({', '.join(words)})"
 
 
 def _store(report: Figures) -> Table:

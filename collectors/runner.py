@@ -12,8 +12,6 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Final, cast
 
-import numpy as np
-
 from collectors.backfill import Backfill, HistoryDriver
 from collectors.backoff import Backoff
 from collectors.cancellation import uncancelled
@@ -322,7 +320,7 @@ class SourceRunner:
         now_us = self._timer.clock.wall_us()
         self._mark_hole(group, now_us)
         self._note_points(group.number, Points(0, 0, len(group.tags)))
-        self._sink.accept(_nothing_of(group, now_us, self._status))
+        self._sink.accept(Scan.unanswered(group.number, len(group.tags), now_us, self._status))
 
     def _mark_hole(self, group: ScanGroup, until_us: int) -> None:
         """Say that a group was not read for long though nothing had failed, from the first scan that is missing on."""
@@ -332,7 +330,7 @@ class SourceRunner:
         text = f"the scan class {group.scan_class} was not read for {(until_us - since_us) / US_PER_S:,.0f} s"
         log.warning("%s: %s: the process or its machine stood still, or its clock was set", self.name, text)
         self._sink.event("not read", self.name, text)
-        self._sink.accept(_nothing_of(group, since_us + group.rate_us, BAD_DATA_LOST))
+        self._sink.accept(Scan.unanswered(group.number, len(group.tags), since_us + group.rate_us, BAD_DATA_LOST))
         if self._backfill is not None:
             self._backfill.lost(since_us)
 
@@ -369,15 +367,6 @@ class SourceRunner:
 def _scan_of(group: ScanGroup, reading: Reading, arrival_us: int) -> Scan:
     return Scan(
         group.number, arrival_us, reading.time_us, reading.value, reading.status, reading.exact, reading.text
-    )  # fmt: skip
-
-
-def _nothing_of(group: ScanGroup, time_us: int, status: int) -> Scan:
-    """There is no answer for any lane."""
-    count = len(group.tags)
-    return Scan(
-        group.number, time_us, np.full(count, time_us, np.int64), np.full(count, np.nan),
-        np.full(count, status, np.uint32), answered=False,
     )  # fmt: skip
 
 

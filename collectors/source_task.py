@@ -36,12 +36,15 @@ class SourceTask:
         """The name of the source."""
         return self.settings.name
 
+    def new_health(self) -> SourceHealth:
+        """The figures with which the task begins."""
+        protocol = "modbus" if isinstance(self.settings, ModbusSource) else "opcua"
+        return SourceHealth.going_on(protocol, self.settings.url, self.figures)
+
 
 def runner_of(task: SourceTask, drivers: Drivers, sink: Sink, timer: Timer) -> SourceRunner:
     """What collects from the source; it is not started."""
-    settings = task.settings
-    protocol = "modbus" if isinstance(settings, ModbusSource) else "opcua"
-    health = SourceHealth.going_on(protocol, settings.url, task.figures)
+    settings, health = task.settings, task.new_health()
     memory = SinkMemory(task.name, dict(task.notes), sink)
     drivers.make(settings)  # loads the protocol's library now: it takes as long as several scans
     gaps = _gaps(task, memory)

@@ -1,10 +1,17 @@
-"""Figures of sources and of the collecting process, as of the last commit, by name."""
+"""Figures of sources, of workers and of the collecting process, as of the last commit, by name."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
 from collections.abc import Mapping
+from typing import Final
+
+SOURCE: Final = "source/"
+"""Before the name of a source."""
+
+WORKER: Final = "worker/"
+"""Before the number of a worker process."""
 
 
 def replace(connection: sqlite3.Connection, figures: Mapping[str, Mapping[str, object]]) -> None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from historian.model.samples import FloatArray, IndexArray, Int64Array, UInt32Array
 from historian.model.tag import Tag
 
@@ -43,6 +45,12 @@ class Scan:
     exact: Mapping[int, int] = field(default_factory=dict)
     text: Mapping[int, str] = field(default_factory=dict)
     answered: bool = True
+
+    @classmethod
+    def unanswered(cls, group: int, count: int, now_us: int, status: int) -> Scan:
+        """Nothing but that there was no answer for ``count`` lanes, with this status."""
+        times, statuses = np.full(count, now_us, np.int64), np.full(count, status, np.uint32)
+        return cls(group, now_us, times, np.full(count, np.nan), statuses, answered=False)
 
     def __len__(self) -> int:
         return len(self.time_us)

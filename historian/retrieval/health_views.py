@@ -1,4 +1,4 @@
-"""The figures of sources and of the collecting process as tables: behind the views sources, source_errors, process.
+"""The health figures as tables: behind the views sources, source_errors, workers and process.
 
 They are kept as JSON by name (:mod:`storage.health`); a figure that an older version did not write is null.
 """
@@ -11,6 +11,7 @@ from typing import Any, Final, TypeAlias
 import pyarrow as pa
 
 from storage.arrays import column_of
+from storage.health import SOURCE, WORKER
 
 Figures: TypeAlias = Mapping[str, Mapping[str, object]]
 
@@ -44,9 +45,11 @@ SOURCES_SCHEMA: Final = pa.schema(
         ("last_good", _TIME),
         ("last_error", pa.string()),
         ("updated", _TIME),
+        ("worker", pa.int64()),
     ]
 )
-"""One line a source; ``last_good`` and ``updated`` are null when there was none."""
+"""One line a source; ``last_good`` and ``updated`` are null when there was none, ``worker`` when no other process reads
+it."""
 
 ERRORS_SCHEMA: Final = pa.schema([("source", pa.string()), ("kind", pa.string()), ("errors", pa.int64())])
 """One line a source and status with which it has failed."""
@@ -74,22 +77,37 @@ PROCESS_SCHEMA: Final = pa.schema(
         ("pending_rows", pa.int64()),
         ("memory_bytes", pa.int64()),
         ("cpu_percent", pa.float64()),
+        ("main_cpu_percent", pa.float64()),
         ("last_error", pa.string()),
     ]
 )
 """One line, or none for a store that nobody ever collected into."""
 
-SOURCE: Final = "source/"
-"""Before the name of a source."""
+WORKERS_SCHEMA: Final = pa.schema(
+    [
+        ("worker", pa.int64()),
+        ("pid", pa.int64()),
+        ("state", pa.string()),
+        ("sources", pa.int64()),
+        ("memory_bytes", pa.int64()),
+        ("cpu_percent", pa.float64()),
+        ("restarts", pa.int64()),
+        ("last_error", pa.string()),
+        ("updated", _TIME),
+    ]
+)
+"""One line a worker process, none where the sources are read by the collecting process itself."""
 
 
 def health_tables(figures: Figures) -> dict[str, pa.Table]:
     """The tables behind the views, by the views' names."""
     sources = {name.removeprefix(SOURCE): row for name, row in sorted(figures.items()) if name.startswith(SOURCE)}
+    workers = {name.removeprefix(WORKER): row for name, row in sorted(figures.items()) if name.startswith(WORKER)}
     process = figures.get("process")
     return {
         "sources": _table(({**row, "source": name} for name, row in sources.items()), SOURCES_SCHEMA),
         "source_errors": _table(_errors(sources), ERRORS_SCHEMA),
+        "workers": _table(({**row, "worker": int(number)} for number, row in workers.items()), WORKERS_SCHEMA),
         "process": _table([process] if process else [], PROCESS_SCHEMA),
     }
 

@@ -239,4 +239,7 @@ def judged_status(health: dict[str, dict[str, object]], now_us: int) -> str:
 
 def view_names() -> Iterable[str]:
     """The names of all views that people use."""
-    return ("samples", "snapshot", "tags", "averages", "annotations", "sources", "source_errors", "process", "audit")
+    return (
+        "samples", "snapshot", "tags", "averages", "annotations",
+        "sources", "source_errors", "workers", "process", "audit",
+    )  # fmt: skip

@@ -74,7 +74,6 @@ def test_a_device_that_comes_and_goes_costs_nothing_that_grows(tmp_path, free_po
     assert memory[-1] < memory[1] + 20e6, memory
     assert files[-1] <= files[1] + 2, files
     assert running[-1] <= running[1] + 2, running
-    assert source["overruns"] == 0
     assert source["reconnects"] >= ROUNDS - 1
     assert process["samples_in"] >= source["scans"] * TAGS
     assert rows("select tag, time from samples group by all having count(*) > 1 limit 5", tmp_path) == []

@@ -26,9 +26,9 @@ class ProcessFigures:
         self._clock = clock
         self._started_us = clock.wall_us()
         self._processor = ProcessorShare()
-        self.last: dict[str, object] = {}
+        self.last: dict[str, Any] = {}
 
-    def take(self, pipeline: Pipeline, commits: CommitLoop, workers: Iterable[Figures] = ()) -> dict[str, object]:
+    def take(self, pipeline: Pipeline, commits: CommitLoop, workers: Iterable[Figures] = ()) -> dict[str, Any]:
         """JSON-ready figures by name; kept as ``last``.  Memory and processor are also those of the ``workers``."""
         counts, now_us, own = pipeline.counts(), self._clock.wall_us(), self._processor.take()
         everybody = [own, *workers]

@@ -13,6 +13,7 @@ from typing import Final, TypeAlias
 
 import numpy as np
 
+from cli.busy_hint import BusyHint
 from cli.process_figures import ProcessFigures
 from cli.reload import KIND as RELOAD
 from cli.reloader import Reloader
@@ -103,7 +104,7 @@ class CollectService:
         running.start()
         requests = RequestService(store, self._say, {RELOAD: reloader.handle})
         committing = asyncio.create_task(commits.run(self._stop), name="commits")
-        watching = asyncio.create_task(self._watch_clock(pipeline), name="clock")
+        watching = asyncio.create_task(self._watch(pipeline), name="watch")
         serving = asyncio.create_task(requests.run(self._stop), name="requests")
         following = asyncio.create_task(reloader.follow(self._reload), name="reload")
         upkeep = UpkeepWorker(store, self._configuration, self._clock.wall_us, self._say)
@@ -184,9 +185,12 @@ class CollectService:
 
     # -- meanwhile -----------------------------------------------------------------------------------------------
 
-    async def _watch_clock(self, pipeline: Pipeline) -> None:
+    async def _watch(self, pipeline: Pipeline) -> None:
+        busy = BusyHint()
         while True:
             await asyncio.sleep(CLOCK_CHECK_S)
+            if self._make_pool is None and (hint := busy.look(float(self._process.last.get("main_cpu_percent", 0.0)))):
+                self._say(hint)
             step = self._clock.check()
             if step is not None:
                 pipeline.event("clock step", "system clock", str(step))

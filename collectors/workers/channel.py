@@ -60,7 +60,10 @@ class Channel:
         self._queue.put(data)
 
     def close(self, wait_s: float) -> None:
-        """Send no more; waits so long at the most until everything was taken by the pipe.  Blocks."""
+        """Send no more; waits so long at the most until everything was taken by the pipe.  Blocks.
+
+        What comes in is taken until the other end closes.
+        """
         self._queue.put(None)
         self._writer.join(wait_s)
 
@@ -77,7 +80,7 @@ class Channel:
             self._outgoing.close()
 
     def _read(self) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to be told
+        with contextlib.suppress(RuntimeError), self._incoming:  # the loop is closed: nobody is left to be told
             with contextlib.suppress(OSError, EOFError):
                 while True:
                     message = pickle.loads(self._exactly(*LENGTH.unpack(self._exactly(LENGTH.size))))  # noqa: S301 - see above

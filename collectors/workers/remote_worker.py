@@ -83,7 +83,9 @@ class RemoteWorker:
         self._why = self._last_error = ""
         self._restarts = 0
         self._gone = asyncio.Event()
+        self._gone.set()
         self._burial: asyncio.Task[None] | None = None
+        self._revival: asyncio.Task[None] | None = None
 
     # -- its life ------------------------------------------------------------------------------------------------
 
@@ -135,9 +137,15 @@ class RemoteWorker:
         finally:
             if self._process is not None:
                 self._process.kill()
-            if self._burial is not None:
-                self._burial.cancel()
             self._state = "stopped"
+        await self._end_tasks()
+
+    async def _end_tasks(self) -> None:
+        await self._gone.wait()
+        if self._revival is not None:
+            self._revival.cancel()
+        tasks = [task for task in (self._burial, self._revival) if task is not None]
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def _kill(self, why: str) -> None:
         """End it, to be replaced; the first reason counts."""
@@ -159,7 +167,7 @@ class RemoteWorker:
         self._burial = asyncio.create_task(self._bury(process), name=f"{self._name}: end")
 
     async def _bury(self, process: WorkerProcess | None) -> None:
-        """Tell how it ended, and start another in its place."""
+        """Tell how it ended, and see to another."""
         ending = await asyncio.to_thread(process.wait) if process is not None else ""
         if self._is_closing:
             return
@@ -167,6 +175,10 @@ class RemoteWorker:
         count = len(self.sources.tasks)
         log.error("%s; %d source(s) are Bad until another takes its place", self._last_error, count)
         self._sink.event("worker lost", self._name, self._last_error)
+        self._revival = asyncio.create_task(self._revive(), name=f"{self._name}: next")
+
+    async def _revive(self) -> None:
+        """Start another in its place, after a pause."""
         if self._clock.monotonic_us() - self._began_us > SOUND_US:
             self._backoff.reset()
         pause_us = round(max(self._backoff.next_s(), FIRST_PAUSE_S) * US_PER_S)

@@ -36,8 +36,8 @@ class WorkerProcess:
             start_new_session=sys.platform != "win32",
             creationflags=OWN_GROUP,
         )
-        self._stdout = cast("BufferedReader", self._process.stdout)
-        self._channel = Channel(cast("RawIOBase", self._stdout.raw), cast("BinaryIO", self._process.stdin), take, ended)
+        incoming = cast("BufferedReader", self._process.stdout).raw
+        self._channel = Channel(cast("RawIOBase", incoming), cast("BinaryIO", self._process.stdin), take, ended)
 
     @property
     def pid(self) -> int:
@@ -60,7 +60,6 @@ class WorkerProcess:
         except subprocess.TimeoutExpired:
             self._process.kill()
             code = self._process.wait()
-        self._stdout.close()
         return f"ended by {_signal_name(-code)}" if code < 0 else f"ended with exit code {code}"
 
 

@@ -1,0 +1,301 @@
+"""A worker as the main process has it: a real process that dies, hangs or cannot be started, and what comes of that."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from collectors.source_task import SourceTask
+from collectors.workers.messages import Done, Exchanged, Figures, Noted
+from collectors.workers.remote_sources import RemoteSources
+from collectors.workers.remote_worker import MOST_SILENT_S, START_S, RemoteWorker
+from historian.config.settings import ModbusSource, NetworkEndpoint
+from historian.model.clock import AnchoredClock
+from historian.model.scan import LateValues, Scan, ScanGroup
+from historian.model.status import BAD_INTERNAL_ERROR, GOOD
+from historian.model.tag import Tag
+from support.fake_clock import START_US, FakeClock
+from support.fake_timer import FakeTimer
+
+SECOND = 1_000_000
+BOUND_S = 20.0
+
+SILENT = (sys.executable, "-c", "import sys; sys.stdin.buffer.read()")
+"""Ends when its input ends, and says nothing."""
+
+ENDS_AT_ONCE = (sys.executable, "-c", "raise SystemExit(3)")
+
+
+@dataclass
+class KeptSink:
+    """A sink that keeps everything."""
+
+    scans: list[Scan] = field(default_factory=list)
+    late: list[LateValues] = field(default_factory=list)
+    events: list[tuple[str, str, str]] = field(default_factory=list)
+    notes: dict[tuple[str, str], str] = field(default_factory=dict)
+    late_waiting: int = 0
+
+    def accept(self, scan: Scan) -> None:
+        self.scans.append(scan)
+
+    def accept_late(self, late: LateValues) -> None:
+        self.late.append(late)
+
+    def types_resolved(self, types) -> None:
+        """None are told here."""
+
+    def event(self, kind: str, object_: str, text: str) -> None:
+        self.events.append((kind, object_, text))
+
+    def remember(self, source: str, key: str, note: str) -> None:
+        self.notes[source, key] = note
+
+
+def group(number: int, tags: int = 2) -> ScanGroup:
+    names = [f"T{lane}" for lane in range(tags)]
+    return ScanGroup(number, "s", "fast", SECOND, 0, tuple(Tag(name, "s", "hr:0", "fast") for name in names))
+
+
+def task(*groups: ScanGroup) -> SourceTask:
+    source = ModbusSource("s", "tcp://plc:502", NetworkEndpoint("plc", 502))
+    return SourceTask(source, groups, {"limits": "125"}, known_until_us=START_US - SECOND)
+
+
+def scan(number: int, at_us: int = START_US, count: int = 2) -> Scan:
+    return Scan(number, at_us, np.full(count, at_us), np.ones(count), np.full(count, GOOD, np.uint32))
+
+
+class World:
+    def __init__(self, command=SILENT) -> None:
+        self.system = FakeClock()
+        self.clock = AnchoredClock(self.system)
+        self.timer = FakeTimer(self.system)
+        self.sink = KeptSink()
+        self.worker = RemoteWorker(1, command, self.sink, self.timer, self.clock)
+
+    async def until(self, condition: Callable[[], object]) -> None:
+        async with asyncio.timeout(BOUND_S):
+            while not condition():
+                await asyncio.sleep(0.01)
+
+    def bad(self) -> list[tuple[int, int, int]]:
+        return [(s.group, s.arrival_us, int(s.status[0])) for s in self.sink.scans if not s.answered]
+
+
+# -- its sources ------------------------------------------------------------------------------------------------------
+
+
+def test_scans_of_groups_that_are_gone_are_left_out():
+    sink = KeptSink()
+    sources = RemoteSources(sink)
+    sources.add(task(group(0)))
+    sources.take(scan(0))
+    sources.change("s", [group(5)])
+    sources.take(scan(0))
+    sources.take(scan(5))
+    assert [each.group for each in sink.scans] == [0, 5]
+    sources.remove("s")
+    sources.take(scan(5))
+    assert len(sink.scans) == 2
+
+
+def test_what_a_driver_noted_goes_to_the_store_and_to_the_worker_that_follows():
+    sink = KeptSink()
+    sources = RemoteSources(sink)
+    sources.add(task(group(0)))
+    sources.take(Noted("s", "limits", "60"))
+    assert sink.notes == {("s", "limits"): "60"}
+    assert sources.tasks[0].notes == {"limits": "60"}
+
+
+def test_counters_go_on_where_the_dead_worker_left_them_and_its_gap_begins_at_the_last_good_value():
+    sink = KeptSink()
+    sources = RemoteSources(sink)
+    sources.add(task(group(0)))
+    told = {**sources.figures()["s"], "state": "connected", "scans": 7, "good": 2, "last_good_us": START_US}
+    sources.take(Figures({"s": told, "unknown": {}}, {}))
+    sources.mark_bad(START_US + SECOND, "it is gone")
+    figures = sources.figures()["s"]
+    assert {key: figures[key] for key in ("state", "scans", "good", "bad", "errors", "last_error")} == {
+        "state": "failed", "scans": 7, "good": 0, "bad": 2, "errors": 1, "last_error": "it is gone",
+    }  # fmt: skip
+    assert figures["errors_by_kind"] == {"BadInternalError": 1}
+    [following] = sources.tasks
+    assert following.known_until_us == START_US
+    assert following.new_health().scans == 7
+    assert following.new_health().state == "connecting"
+
+
+def test_a_worker_that_never_read_anything_leaves_what_was_known_before():
+    sources = RemoteSources(KeptSink())
+    sources.add(task(group(0)))
+    sources.mark_bad(START_US, "it is gone")
+    assert sources.tasks[0].known_until_us == START_US - SECOND
+
+
+# -- its process ------------------------------------------------------------------------------------------------------
+
+
+async def test_a_worker_that_ends_is_replaced_after_a_pause_and_its_sources_are_bad_meanwhile():
+    world = World(ENDS_AT_ONCE)
+    world.worker.add(task(group(0), group(1)))
+    world.worker.launch()
+    await world.until(lambda: world.sink.events)
+    assert world.bad() == [(0, START_US, BAD_INTERNAL_ERROR), (1, START_US, BAD_INTERNAL_ERROR)]
+    assert world.sink.events == [("worker lost", "worker 1", "worker 1 ended with exit code 3")]
+    assert world.worker.figures()["state"] == "dead"
+    assert world.worker.figures()["restarts"] == 0
+    await world.timer.run_until(world.system.monotonic_us() + 2 * SECOND)
+    await world.until(lambda: world.worker.figures()["restarts"] == 1)
+    await world.until(lambda: len(world.sink.events) == 2)
+    await world.worker.close(BOUND_S)
+
+
+async def test_a_worker_without_a_sign_of_life_is_killed():
+    world = World()
+    world.worker.launch()
+    world.worker.beat(START_S)
+    assert world.worker.figures()["state"] == "starting", "it may take its time to start"
+    world.worker.beat(0.25)
+    await world.until(lambda: world.sink.events)
+    [(_, _, text)] = world.sink.events
+    assert text == "worker 1 gave no sign of life for 60 s and was killed"
+    await world.worker.close(BOUND_S)
+
+
+async def test_one_that_has_told_its_figures_may_be_silent_for_less():
+    world = World()
+    world.worker.launch()
+    world.worker._take(Figures({}, {"memory_bytes": 5}))
+    assert world.worker.figures()["state"] == "running"
+    assert world.worker.figures()["memory_bytes"] == 5
+    world.worker.beat(MOST_SILENT_S)
+    world.worker._take(Figures({}, {}))
+    world.worker.beat(MOST_SILENT_S)
+    assert not world.sink.events
+    world.worker.beat(0.25)
+    await world.until(lambda: world.sink.events)
+    await world.worker.close(BOUND_S)
+
+
+async def test_the_gap_begins_when_it_was_heard_of_last():
+    world = World()
+    world.worker.add(task(group(0)))
+    world.worker.launch()
+    world.system.advance(seconds=3)
+    world.worker._take(scan(0, START_US + 3 * SECOND))
+    world.system.advance(seconds=15)
+    world.worker._kill("hangs")
+    await world.until(world.bad)
+    assert world.bad() == [(0, START_US + 3 * SECOND, BAD_INTERNAL_ERROR)]
+    await world.worker.close(BOUND_S)
+
+
+async def test_what_cannot_be_taken_ends_the_worker():
+    world = World()
+    world.worker.add(task(group(0)))
+    world.worker.launch()
+    world.worker._take(Exchanged(99))
+    await world.until(lambda: world.sink.events)
+    assert "could not be taken" in world.sink.events[0][2]
+    await world.worker.close(BOUND_S)
+
+
+async def test_a_command_that_is_not_there_is_told_and_tried_again(tmp_path):
+    world = World([str(tmp_path / "nothing")])
+    world.worker.add(task(group(0)))
+    world.worker.launch()
+    await world.until(lambda: world.sink.events)
+    assert "could not be started" in world.sink.events[0][2]
+    await world.timer.run_until(world.system.monotonic_us() + 2 * SECOND)
+    await world.until(lambda: len(world.sink.events) >= 2)
+    await world.worker.close(BOUND_S)
+
+
+async def test_a_change_is_done_when_the_worker_says_so_and_exchanged_where_it_says_so():
+    world = World()
+    world.worker.add(task(group(0)))
+    world.worker.launch()
+    done: list[str] = []
+    change = asyncio.create_task(world.worker.change("s", [group(1)], lambda: done.append("exchanged")))
+    await asyncio.sleep(0)
+    world.worker._take(scan(0))
+    world.worker._take(Exchanged(0))
+    world.worker._take(scan(1))
+    assert done == ["exchanged"]
+    assert not change.done()
+    world.worker._take(Done(0))
+    await change
+    assert [each.group for each in world.sink.scans] == [0, 1]
+    await world.worker.close(BOUND_S)
+
+
+async def test_a_worker_that_dies_in_the_middle_of_a_change_has_it_done():
+    world = World()
+    world.worker.add(task(group(0)))
+    world.worker.launch()
+    done: list[str] = []
+    change = asyncio.create_task(world.worker.change("s", [group(1)], lambda: done.append("exchanged")))
+    await asyncio.sleep(0)
+    world.worker._kill("dies")
+    async with asyncio.timeout(BOUND_S):
+        await change
+    assert done == ["exchanged"]
+    assert world.bad() == [(1, START_US, BAD_INTERNAL_ERROR)], "the groups after the change are Bad, no others"
+    await world.worker.change("s", [group(2)], lambda: done.append("again"))
+    assert done == ["exchanged", "again"], "without a process nothing has to be waited for"
+    await world.worker.close(BOUND_S)
+
+
+async def test_a_fault_in_the_worker_while_groups_are_changed_is_raised():
+    world = World()
+    world.worker.add(task(group(0)))
+    world.worker.launch()
+    change = asyncio.create_task(world.worker.change("s", [group(1)], lambda: None))
+    await asyncio.sleep(0)
+    world.worker._take(Exchanged(0))
+    world.worker._take(Done(0, "KeyError('s')"))
+    with pytest.raises(RuntimeError, match="KeyError"):
+        await change
+    await world.worker.close(BOUND_S)
+
+
+async def test_one_that_does_not_stop_in_time_is_killed():
+    world = World((sys.executable, "-c", "import threading; threading.Event().wait()"))
+    world.worker.launch()
+    async with asyncio.timeout(BOUND_S):
+        await world.worker.close(0.0)
+        await world.until(lambda: world.worker._process is None)
+    assert world.worker.figures()["state"] == "stopped"
+    assert world.bad() == []
+
+
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def zombies() -> list[str]:
+    children = Path(f"/proc/self/task/{os.getpid()}/children").read_text("ascii").split()
+    return [child for child in children if "Z" in Path(f"/proc/{child}/stat").read_text("ascii").split()[2]]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+async def test_a_worker_that_dies_again_and_again_leaves_no_file_and_no_process_behind():
+    world = World(ENDS_AT_ONCE)
+    world.worker.launch()
+    counts = []
+    for deaths in range(1, 13):
+        await world.until(lambda deaths=deaths: len(world.sink.events) == deaths)
+        counts.append(open_files())
+        await world.timer.run_until(world.system.monotonic_us() + 200 * SECOND)
+    await world.worker.close(BOUND_S)
+    assert counts[-1] <= counts[1], counts
+    assert zombies() == []

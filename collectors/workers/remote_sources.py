@@ -9,7 +9,7 @@ from collectors.sink import Sink
 from collectors.source_task import SourceTask
 from collectors.workers.messages import Figures, Happened, Noted, TypesTold
 from historian.model.scan import LateValues, Scan, ScanGroup
-from historian.model.status import BAD_INTERNAL_ERROR
+from historian.model.status import BAD_INTERNAL_ERROR, is_bad
 
 
 class RemoteSources:
@@ -19,7 +19,8 @@ class RemoteSources:
         self._sink = sink
         self._tasks: dict[str, SourceTask] = {}
         self._figures: dict[str, Mapping[str, object]] = {}
-        self._groups: set[int] = set()
+        self._source_of: dict[int, str] = {}
+        self._last_good_us: dict[str, int] = {}
         self.late_taken = 0
 
     @property
@@ -39,7 +40,8 @@ class RemoteSources:
     def remove(self, name: str) -> None:
         """One source less; what is still to come of it is left out."""
         del self._tasks[name], self._figures[name]
-        self._count_groups()
+        self._last_good_us.pop(name, None)
+        self._number_groups()
 
     def change(self, name: str, groups: Sequence[ScanGroup]) -> None:
         """From here on scans of the source are of these groups."""
@@ -47,10 +49,10 @@ class RemoteSources:
 
     def _keep(self, task: SourceTask) -> None:
         self._tasks[task.name] = task
-        self._count_groups()
+        self._number_groups()
 
-    def _count_groups(self) -> None:
-        self._groups = {group.number for task in self._tasks.values() for group in task.groups}
+    def _number_groups(self) -> None:
+        self._source_of = {group.number: task.name for task in self._tasks.values() for group in task.groups}
 
     def figures(self) -> dict[str, Mapping[str, object]]:
         """The health figures of each source, by its name."""
@@ -60,9 +62,7 @@ class RemoteSources:
         """What the worker tells of its sources."""
         match report:
             case Scan():
-                # What a group that has gone still says is nothing that anybody waits for.
-                if report.group in self._groups:
-                    self._sink.accept(report)
+                self._take_scan(report)
             case LateValues():
                 self.late_taken += len(report)
                 self._sink.accept_late(report)
@@ -74,6 +74,14 @@ class RemoteSources:
                 self._note(report)
             case Figures():
                 self._figures.update({name: row for name, row in report.sources.items() if name in self._tasks})
+
+    def _take_scan(self, scan: Scan) -> None:
+        source = self._source_of.get(scan.group)
+        if source is None:
+            return  # what a group that has gone still says is nothing that anybody waits for
+        if not is_bad(scan.status).all():
+            self._last_good_us[source] = scan.arrival_us
+        self._sink.accept(scan)
 
     def _note(self, noted: Noted) -> None:
         if noted.source in self._tasks:
@@ -91,6 +99,8 @@ class RemoteSources:
             health.points = health.bad = sum(len(group.tags) for group in task.groups)
             health.note_error(BAD_INTERNAL_ERROR, why)
             health.updated_us = since_us
+            # Its last figures are a little older than its last scan.
+            health.last_good_us = max(health.last_good_us, self._last_good_us.get(name, 0))
             figures = self._figures[name] = health.as_mapping()
             # What was missed begins behind the last value, not where it was marked.
             known_us = health.last_good_us or task.known_until_us

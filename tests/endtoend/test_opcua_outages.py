@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import signal
 import socket
 import sys
@@ -16,7 +17,7 @@ from asyncua import ua
 
 from collectors.simulator.plant import SimulatedServer
 from conformance.opcua_servers import AsyncuaServer
-from endtoend.commandline import Collecting, eventually, pause, resume, rows, rows_if_any
+from endtoend.commandline import Collecting, eventually, health, pause, resume, rows, rows_if_any
 from support.plant_files import HEADER
 
 pytestmark = [
@@ -191,13 +192,13 @@ def until_a_value_is_newest(folder: Path, value: float) -> None:
     eventually(lambda: [row["value"] for row in rows_if_any(query, folder)] == [value] * 2, f"{value} is there")
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(("mode", "workers"), [*((mode, "0") for mode in MODES), ("poll", "1")])
 def test_after_an_outage_the_gap_is_filled_from_the_servers_history(
-    remembering: AsyncuaServer, tmp_path: Path, mode: str
+    remembering: AsyncuaServer, tmp_path: Path, mode: str, workers: str
 ) -> None:
     url = f"opc.tcp://127.0.0.1:{remembering.port}/"
     folder = write_files(tmp_path, url, mode, ["A", "B"], "backfill = true")
-    with Collecting(folder) as collecting:
+    with Collecting(folder, ["--workers", workers]) as collecting:
         give(remembering, 1.0)
         until_a_value_is_newest(folder, 1.0)
         remembering.listen(False)
@@ -233,4 +234,23 @@ def test_the_time_between_two_runs_is_filled_as_well(remembering: AsyncuaServer,
         eventually(lambda: values_of(folder, "A")[-51:] == wanted, "it is filled")
         assert collecting.stop() == 0, collecting.said()
     assert rows("select count(*) as n from samples where tag = 'A' and status = 'BadShutdown'", folder) == [{"n": 2}]
+    assert rows("select tag, time from samples group by all having count(*) > 1", folder) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
+def test_what_a_dead_worker_has_missed_is_filled_as_well(remembering: AsyncuaServer, tmp_path: Path) -> None:
+    url = f"opc.tcp://127.0.0.1:{remembering.port}/"
+    folder = write_files(tmp_path, url, "poll", ["A", "B"], "backfill = true")
+    with Collecting(folder, ["--workers", "1"]) as collecting:
+        give(remembering, 1.0)
+        until_a_value_is_newest(folder, 1.0)
+        pid = eventually(lambda: health(folder).get("worker/1", {}).get("pid"), "the worker runs")
+        os.kill(pid, signal.SIGKILL)
+        give(remembering, *(float(number) for number in range(2, 52)))
+        until_a_value_is_newest(folder, 51.0)
+        wanted = [float(number) for number in range(1, 52)]
+        eventually(lambda: values_of(folder, "A")[-51:] == wanted, "it is filled")
+        assert collecting.stop() == 0, collecting.said()
+    lost = "select count(*) as n from samples where tag = 'A' and status = 'BadInternalError'"
+    assert rows(lost, folder) == [{"n": 1}], "the death stays marked"
     assert rows("select tag, time from samples group by all having count(*) > 1", folder) == []

@@ -134,6 +134,15 @@ def test_counters_go_on_where_the_dead_worker_left_them_and_its_gap_begins_at_th
     assert following.new_health().state == "connecting"
 
 
+def test_a_scan_is_newer_than_the_figures():
+    sources = RemoteSources(KeptSink())
+    sources.add(task(group(0)))
+    sources.take(scan(0, START_US + 7))
+    sources.take(Scan.unanswered(0, 2, START_US + 9, BAD_INTERNAL_ERROR))
+    sources.mark_bad(START_US + SECOND, "it is gone")
+    assert sources.figures()["s"]["last_good_us"] == sources.tasks[0].known_until_us == START_US + 7
+
+
 def test_a_worker_that_never_read_anything_leaves_what_was_known_before():
     sources = RemoteSources(KeptSink())
     sources.add(task(group(0)))

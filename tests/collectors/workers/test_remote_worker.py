@@ -27,10 +27,10 @@ from support.fake_timer import FakeTimer
 SECOND = 1_000_000
 BOUND_S = 20.0
 
-SILENT = (sys.executable, "-c", "import sys; sys.stdin.buffer.read()")
+SILENT = (sys.executable, "-IS", "-c", "import sys; sys.stdin.buffer.read()")
 """Ends when its input ends, and says nothing."""
 
-ENDS_AT_ONCE = (sys.executable, "-c", "raise SystemExit(3)")
+ENDS_AT_ONCE = (sys.executable, "-IS", "-c", "raise SystemExit(3)")
 
 
 @dataclass

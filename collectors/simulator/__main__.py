@@ -30,6 +30,9 @@ def _parser() -> argparse.ArgumentParser:
         load.add_argument(name, type=int, default=5000, dest="count", help=what)
         if kind == "load-opcua":
             load.add_argument("--report-s", type=float, default=0.0, help="give all nodes new values this often")
+            load.add_argument("--mixed", action="store_true", help="nodes of several types instead of doubles")
+        else:
+            load.add_argument("--floats", type=int, default=0, help="so many numbers of two registers behind these")
     return parser
 
 
@@ -46,10 +49,10 @@ def _serving(arguments: argparse.Namespace) -> Coroutine[Any, Any, None]:
     if arguments.kind == "load-modbus":
         from collectors.simulator.load_modbus import serve as serve_registers  # noqa: PLC0415 - see above
 
-        return serve_registers(arguments.port, arguments.count)
+        return serve_registers(arguments.port, arguments.count, arguments.floats)
     from collectors.simulator.load_opcua import serve as serve_nodes  # noqa: PLC0415 - see above
 
-    return serve_nodes(arguments.port, arguments.count, arguments.report_s)
+    return serve_nodes(arguments.port, arguments.count, arguments.report_s, mixed=arguments.mixed)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,7 +1,7 @@
 """Many changing registers at little cost, for measuring a collector: a Modbus TCP server that answers from bytes.
 
-Every answer is a slice of frames that were made once; the frame changes ten times a second.  Only the reading functions
-3 (holding registers) and 4 (input registers) are served, from one memory.
+Every answer is a slice of the memory, which changes twenty times a second.  Only the reading functions 3 (holding
+registers) and 4 (input registers) are served, both from it.
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ import struct
 import time
 from typing import Final
 
-import numpy as np
-
 from collectors.simulator.lifetime import announce, wait_until_told
+from collectors.simulator.waves import Waves
 
 LOOPBACK: Final = "127.0.0.1"
-FRAMES: Final = 64
-FRAME_S: Final = 0.1
+FRAME_S: Final = 0.05
+NO_FRAME: Final = -1
+LARGEST_WORD: Final = 60_000
+LARGEST_FLOAT: Final = 100.0
 HEADER_BYTES: Final = 6
 REQUEST_BYTES: Final = 12
 MOST_REGISTERS: Final = 125
@@ -25,20 +26,32 @@ READING: Final = (3, 4)
 ILLEGAL_FUNCTION, ILLEGAL_ADDRESS, ILLEGAL_VALUE = 1, 2, 3
 
 
-def make_frames(registers: int) -> list[bytes]:
-    """``FRAMES`` memories of ``registers`` big-endian words: waves of different length, in steps of one count."""
-    address = np.arange(registers)
-    phase = np.arange(FRAMES)[:, None] / FRAMES
-    waves = 30_000 + 20_000 * np.sin(2 * np.pi * ((1 + address % 5) * phase + address / registers))
-    return [frame.tobytes() for frame in waves.astype(">u2")]
+class Memory:
+    """``words`` unsigned registers, and behind them ``floats`` numbers of two registers each, the high word first."""
+
+    def __init__(self, words: int, floats: int = 0) -> None:
+        self.registers = words + 2 * floats
+        self._words = words
+        self._waves = Waves(words + floats)
+        self._frame = NO_FRAME
+        self._octets = b""
+
+    def now(self, time_s: float) -> bytes:
+        """All registers as they are sent, of the frame that this time is in."""
+        frame = int(time_s / FRAME_S)
+        if frame != self._frame:
+            shares = self._waves.at(frame * FRAME_S)
+            words = (LARGEST_WORD * shares[: self._words]).astype(">u2")
+            floats = (LARGEST_FLOAT * shares[self._words :]).astype(">f4")
+            self._frame, self._octets = frame, words.tobytes() + floats.tobytes()
+        return self._octets
 
 
 class RegisterServer(asyncio.Protocol):
     """One connection.  Requests may come split or several at once."""
 
-    def __init__(self, frames: list[bytes]) -> None:
-        self._frames = frames
-        self._registers = len(frames[0]) // 2
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
         self._received = b""
         self._transport: asyncio.WriteTransport | None = None
 
@@ -66,21 +79,20 @@ class RegisterServer(asyncio.Protocol):
         address, count = struct.unpack_from(">HH", request, 8)
         if not 1 <= count <= MOST_REGISTERS:
             return self._refusal(request, function, ILLEGAL_VALUE)
-        if address + count > self._registers:
+        if address + count > self._memory.registers:
             return self._refusal(request, function, ILLEGAL_ADDRESS)
-        frame = self._frames[int(time.monotonic() / FRAME_S) % FRAMES]
         head = struct.pack(">4sHBBB", request[:4], 3 + 2 * count, request[6], function, 2 * count)
-        return head + frame[2 * address : 2 * (address + count)]
+        return head + self._memory.now(time.monotonic())[2 * address : 2 * (address + count)]
 
     @staticmethod
     def _refusal(request: bytes, function: int, code: int) -> bytes:
         return struct.pack(">4sHBBB", request[:4], 3, request[6] if len(request) > 6 else 0, function | 0x80, code)
 
 
-async def serve(port: int, registers: int) -> None:
-    """Serve ``registers`` words on loopback until told to stop.  Raises OSError when the port is taken."""
-    frames = make_frames(registers)
-    server = await asyncio.get_running_loop().create_server(lambda: RegisterServer(frames), LOOPBACK, port)
+async def serve(port: int, registers: int, floats: int = 0) -> None:
+    """Serve so many words and floats on loopback until told to stop.  Raises OSError when the port is taken."""
+    memory = Memory(registers, floats)
+    server = await asyncio.get_running_loop().create_server(lambda: RegisterServer(memory), LOOPBACK, port)
     announce(f"tcp://{LOOPBACK}:{server.sockets[0].getsockname()[1]}")
     await wait_until_told()
     server.close()

@@ -1,7 +1,7 @@
-"""Many changing nodes at little cost, for measuring a collector: an OPC UA server whose values are made beforehand.
+"""Many changing nodes at little cost, for measuring a collector: an OPC UA server that answers reads from bytes.
 
-Node ``ns=2;s=N<number>`` is a Double.  A read takes a ready DataValue from a ring; only its source time is new, once
-for each frame, ten times a second.  Subscribers get nothing from that; for them all nodes are written now and then.
+Node ``ns=2;s=N<number>`` is a Double, or one of several types when they are mixed.  Subscribers get nothing from that;
+for them all nodes are written now and then.
 """
 
 from __future__ import annotations
@@ -10,54 +10,39 @@ import asyncio
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
-import numpy as np
 from asyncua import ua
+from asyncua.server import binary_server_asyncio
 from asyncua.server.server import Server
 from asyncua.ua.attribute_ids import AttributeIds
 
 from collectors.simulator.lifetime import announce, wait_until_told
+from collectors.simulator.load_reads import LoadProcessor, Reads
+from collectors.simulator.load_values import Values
 from collectors.simulator.opcua_server import LOOPBACK, NAMESPACE_URI, port_of
 from collectors.simulator.opcua_types import data_value, node_id
 from collectors.simulator.tasks import run_beside
 from historian.model.status import GOOD
 
-FRAMES: Final = 64
-FRAME_S: Final = 0.1
-NO_FRAME: Final = -1
 NODES_PER_FOLDER: Final = 100
 
 
-class Ring:
-    """Values of all frames; nodes start at different places, so that they differ."""
-
-    def __init__(self) -> None:
-        turn = np.arange(FRAMES) / FRAMES
-        values = (50 + 40 * np.sin(2 * np.pi * turn)).tolist()
-        self._variants = [ua.Variant(value, ua.VariantType.Double) for value in values]
-        self._ready: list[ua.DataValue] = []
-        self._frame = NO_FRAME
-
-    def value(self, offset: int) -> ua.DataValue:
-        """The value that a node with this ``offset`` has now."""
-        frame = int(time.monotonic() / FRAME_S)
-        if frame != self._frame:
-            self._frame, now = frame, datetime.now(UTC)
-            self._ready = [data_value(variant, GOOD, now, now) for variant in self._variants]
-        return self._ready[(frame + offset) % FRAMES]
-
-
-async def serve(port: int, nodes: int, report_s: float = 0.0) -> None:
+async def serve(port: int, nodes: int, report_s: float = 0.0, *, mixed: bool = False) -> None:
     """Serve ``nodes`` variables on loopback until told to stop.  Raises OSError when the port is taken.
 
-    With ``report_s`` they are written every so many seconds, and are not read from the ring.
+    With ``report_s`` they are written every so many seconds, and are what was written.
     """
     server = Server()
     await server.init()
     server.set_endpoint(f"opc.tcp://{LOOPBACK}:{port}/load")
     server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
-    await _build(server, nodes, from_ring=not report_s)
+    values = Values(nodes, mixed=mixed)
+    numbers = await _build(server, values, are_live=not report_s)
+    if not report_s:
+        # The library makes one for each connection, and there is no other way to give it ours.
+        setattr(binary_server_asyncio, "UaProcessor", partial(LoadProcessor, Reads(values, numbers)))  # noqa: B010 - untyped
     await server.start()
     try:
         announce(f"opc.tcp://{LOOPBACK}:{port_of(server)}/load")
@@ -83,20 +68,27 @@ async def _report(server: Server, nodes: int, every_s: float) -> None:
         await asyncio.sleep(max(0.0, every_s - (time.monotonic() - started)))
 
 
-async def _build(server: Server, nodes: int, *, from_ring: bool) -> None:
+async def _build(server: Server, values: Values, *, are_live: bool) -> dict[ua.NodeId, int]:
+    """Make the nodes; the number of each."""
     index = await server.register_namespace(NAMESPACE_URI)
     load = await server.nodes.objects.add_folder(node_id("Load", index), f"{index}:Load")
-    ring = Ring()
+    numbers: dict[ua.NodeId, int] = {}
     # asyncua looks at all children of a folder to add one more, so no folder gets many.
-    for first in range(0, nodes, NODES_PER_FOLDER):
+    for first in range(0, len(values.kinds), NODES_PER_FOLDER):
         name = f"Load{first}"
         folder = await load.add_folder(node_id(name, index), f"{index}:{name}")
-        for number in range(first, min(first + NODES_PER_FOLDER, nodes)):
+        for number in range(first, min(first + NODES_PER_FOLDER, len(values.kinds))):
             own_id = node_id(f"N{number}", index)
-            await folder.add_variable(own_id, f"{index}:N{number}", 0.0, ua.VariantType.Double)
-            if from_ring:
-                server.set_attribute_value_callback(own_id, _reading(ring, number), AttributeIds.Value)
+            await folder.add_variable(own_id, f"{index}:N{number}", values.variant(number))
+            numbers[own_id] = number
+            if are_live:
+                server.set_attribute_value_callback(own_id, _reading(values, number), AttributeIds.Value)
+    return numbers
 
 
-def _reading(ring: Ring, offset: int) -> Callable[[ua.NodeId, AttributeIds], ua.DataValue]:
-    return lambda _node, _attribute: ring.value(offset)
+def _reading(values: Values, number: int) -> Callable[[ua.NodeId, AttributeIds], ua.DataValue]:
+    def read(_node: ua.NodeId, _attribute: AttributeIds) -> ua.DataValue:
+        now = datetime.now(UTC)
+        return data_value(values.variant(number), GOOD, now, now)
+
+    return read

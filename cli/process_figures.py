@@ -39,6 +39,7 @@ class ProcessFigures:
             "updated_us": now_us,
             "samples_in": counts.received,
             "samples_reported": counts.reported,
+            "samples_suppressed": counts.suppressed,
             "samples_stored": counts.stored,
             "unchanged": counts.unchanged,
             "restamped": counts.restamped,

@@ -10,6 +10,7 @@ import numpy as np
 
 from historian.model.recent import Recent
 from historian.model.samples import UInt32Array
+from historian.model.spread import Spread
 from historian.model.status import UNCERTAIN, is_bad, status_name
 
 SourceState: TypeAlias = Literal["connecting", "connected", "failed"]
@@ -30,7 +31,8 @@ class SourceHealth:
     far whose time was further ahead of our clock than the source allows, ``lost`` how often values are known to be
     missing, ``backfilled`` the values that came from its history.  Latency is the time of one reading, lateness how
     long after its grid time it started; their percentiles are those of the newest ones
-    (:mod:`historian.model.recent`).
+    (:mod:`historian.model.recent`), all lateness since the start is in ``lateness_counts``
+    (:mod:`historian.model.spread`).
     """
 
     protocol: str
@@ -58,6 +60,7 @@ class SourceHealth:
     errors_by_kind: dict[str, int] = field(default_factory=dict)
     _latencies: Recent = field(default_factory=Recent, repr=False)
     _latenesses: Recent = field(default_factory=Recent, repr=False)
+    _all_latenesses: Spread = field(default_factory=Spread, repr=False)
 
     @classmethod
     def going_on(cls, protocol: str, url: str, before: Mapping[str, object]) -> SourceHealth:
@@ -80,6 +83,7 @@ class SourceHealth:
         self.lateness_ms = lateness_ms
         self.lateness_max_ms = max(self.lateness_max_ms, lateness_ms)
         self._latenesses.note(lateness_ms)
+        self._all_latenesses.note(lateness_ms)
 
     def note_error(self, status: int, text: str) -> None:
         """The source as a whole has failed, with this status in all its tags."""
@@ -98,6 +102,7 @@ class SourceHealth:
             "latency_p50_ms": self._latencies.percentile(50),
             "latency_p99_ms": self._latencies.percentile(99),
             "lateness_p99_ms": self._latenesses.percentile(99),
+            "lateness_counts": self._all_latenesses.as_mapping(),
         }
 
 

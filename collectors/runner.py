@@ -268,13 +268,12 @@ class SourceRunner:
         while True:
             due_us = grid.due_us(index)
             await self._timer.sleep_until(due_us)
-            self._note_lateness(due_us)
-            await self._scan(group)
+            await self._scan(group, due_us)
             following = max(grid.index_after(self._timer.clock.monotonic_us()), index + 1)
             self.health.overruns += following - index - 1
             index = following
 
-    async def _scan(self, group: ScanGroup) -> None:
+    async def _scan(self, group: ScanGroup, due_us: int | None = None) -> None:
         if group.number not in self._plans:
             self._send_bad(group)
             return
@@ -286,6 +285,9 @@ class SourceRunner:
             if plan is None or self._driver is None:
                 self._send_bad(group)
                 return
+            if due_us is not None:
+                # Not before it has its turn: to wait for another group of the source is to be late as well.
+                self._note_lateness(due_us)
             await self._read(group, self._driver, plan, began_us)
 
     async def _read(self, group: ScanGroup, driver: Driver, plan: ReadPlan, began_us: int) -> None:

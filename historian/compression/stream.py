@@ -56,12 +56,13 @@ class Compression:
     """Exception reporting and compression of lanes with a door; docs/explanation/compression.md says what is promised.
 
     Samples go in with :meth:`push`; :meth:`settle` gives those that are to be stored, each once, and in order of time
-    for each lane.  ``reported`` counts what exception reporting let pass of the samples that were settled.
+    for each lane.  Of the samples that were settled ``reported`` counts those that exception reporting let pass, and
+    ``suppressed`` the others.
     """
 
     def __init__(self, settings: LaneSettings, known: OpenLanes | None = None) -> None:
         self.settings = settings
-        self.reported = 0
+        self.reported = self.suppressed = 0
         self._lanes = len(settings)
         self._open = OpenLanes.none(self._lanes) if known is None else known
         self._fresh: list[LaneSamples] = []
@@ -129,7 +130,11 @@ class Compression:
         marks[old] = known.marks
         begin = series.starts[:-1] + np.diff(known.series.starts)
         mark_behind(series, self.settings, marks, begin, known.reported)
-        self.reported += int(np.count_nonzero(marks == REPORTED)) - int(np.count_nonzero(known.marks == REPORTED))
+        # The last of the held ones may have been reported after all.
+        for is_reported, sign in ((marks == REPORTED, 1), (known.marks == REPORTED, -1)):
+            reported = int(np.count_nonzero(is_reported))
+            self.reported += sign * reported
+            self.suppressed += sign * (len(is_reported) - reported)
         return marks
 
     def _swing(

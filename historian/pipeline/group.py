@@ -26,8 +26,9 @@ class Counts:
 
     ``received`` = ``unchanged`` + ``quarantined`` + fresh ones; ``restamped`` of these were recorded at their arrival.
     ``quarantined`` counts all that were refused, also those beyond what the quarantine keeps of a tag in a day.
-    ``reported`` passed exception reporting, ``stored`` passed compression too, both with earlier ones released by them
-    and without those that compression has not settled yet.
+    ``reported`` passed exception reporting and ``suppressed`` did not, ``stored`` passed compression too; all three
+    with earlier ones released by them and without those that compression has not settled yet.  In the end, when all are
+    settled, ``reported`` + ``suppressed`` are the fresh ones.
     """
 
     received: int = 0
@@ -35,6 +36,7 @@ class Counts:
     restamped: int = 0
     quarantined: int = 0
     reported: int = 0
+    suppressed: int = 0
     stored: int = 0
 
     def add(self, other: Counts) -> None:
@@ -44,6 +46,7 @@ class Counts:
         self.restamped += other.restamped
         self.quarantined += other.quarantined
         self.reported += other.reported
+        self.suppressed += other.suppressed
         self.stored += other.stored
 
 
@@ -66,9 +69,10 @@ class GroupPipeline:
         self._tag_ids = tag_ids
         self._shadow = GroupShadow(np.array([tag.name in shadowed for tag in group.tags], np.bool_), tag_ids)
         self._started_us = started_us
+        self._number = group.number
         self._first_door = group.number * DOORS_OF_A_GROUP
         self._scaling = Scaling(group.tags)
-        self._parts = Parts.of(LaneSettings.of(group.tags), tag_ids)
+        self._parts = Parts.of(LaneSettings.of(group.tags), tag_ids, group.number)
         self._gone: set[int] = set()
         self._guard = TimeGuard(len(group.tags), future_us, past_us)
         known = _lanes_of(tag_ids, newest)
@@ -78,7 +82,6 @@ class GroupPipeline:
         self._read: BoolArray = np.zeros(len(group.tags), np.bool_)
         self._last_scan_us: Int64Array = np.zeros(len(group.tags), np.int64)
         self._counts = Counts()
-        self._reported_before = 0
 
     def take_shadow(self) -> Samples:
         """The raw samples of shadowed lanes since the last call."""
@@ -92,7 +95,10 @@ class GroupPipeline:
     @property
     def counts(self) -> Counts:
         """Samples since the start."""
-        return replace(self._counts, reported=self._reported_before + self._parts.reported())
+        before, parts = self._counts, self._parts
+        return replace(
+            before, reported=before.reported + parts.reported(), suppressed=before.suppressed + parts.suppressed()
+        )
 
     def accept(self, scan: Scan) -> tuple[Samples, Sequence[QuarantinedSample]]:
         """Take one scan; the samples that are final now, and those refused."""
@@ -208,12 +214,12 @@ class GroupPipeline:
     def _divide_anew(self) -> Samples:
         """A tag that is a state after all is compressed as one from now on; what all held until now is stored."""
         stored = self._final(self._parts.drain())
-        self._take_over(Parts.of(LaneSettings.of(self._tags), self._tag_ids))
+        self._take_over(Parts.of(LaneSettings.of(self._tags), self._tag_ids, self._number))
         return stored
 
     def _take_over(self, parts: Parts) -> None:
         """Go on with other parts; the present ones are drained."""
-        self._reported_before += self._parts.reported()
+        self._counts = self.counts
         self._gone |= set(range(self._first_door + len(parts.doors), self._first_door + len(self._parts.doors)))
         self._parts = parts
 

@@ -31,6 +31,9 @@ BLOCK_SAMPLES: Final = 65_536
 
 LEAST_SCANS: Final = 8
 
+GOLDEN: Final = 0.618034
+"""Multiples of it, without what is before the point, lie as far from one another as numbers below 1 can."""
+
 LONGEST_BLOCK_US: Final = 60_000_000
 """After this time a block is settled whatever its size, so that slow scans are not held for hours."""
 
@@ -71,14 +74,16 @@ class RepeatPart:
         self._tag_ids = tag_ids[lanes]
         self._are_steps = bool(settings.step[lanes].all())
         self._repeats = Repeats(settings.take(lanes))
-        self.reported = 0
-        """Samples that say something: all of tags that are no states, and of these every change."""
+        self.reported = self.suppressed = 0
+        """Samples that say something: all of tags that are no states, and of these every change; and the others."""
 
     def accept(self, samples: LaneSamples) -> Samples:
         """Take one scan of the group; what is final."""
         mine = self._lanes.pick(samples)
         stored = concatenate([part.to_samples(self._tag_ids) for part in self._repeats.push(mine)])
-        self.reported += len(stored) if self._are_steps else len(mine)
+        told = len(stored) if self._are_steps else len(mine)
+        self.reported += told
+        self.suppressed += len(mine) - told
         return stored
 
     def drain(self) -> Samples:
@@ -110,6 +115,11 @@ class DoorPart:
     def reported(self) -> int:
         """Samples that exception reporting let pass, of those that were settled."""
         return self._compression.reported
+
+    @property
+    def suppressed(self) -> int:
+        """Those that it did not."""
+        return self._compression.suppressed
 
     def accept(self, samples: LaneSamples, arrival_us: int) -> Samples:
         """Take one scan of the group; what is final."""
@@ -158,8 +168,8 @@ class Parts:
     doors: Sequence[DoorPart]
 
     @classmethod
-    def of(cls, settings: LaneSettings, tag_ids: Int32Array) -> Parts:
-        """Divide the lanes with these settings; ``tag_ids`` int32[lanes]."""
+    def of(cls, settings: LaneSettings, tag_ids: Int32Array, group: int = 0) -> Parts:
+        """Divide the lanes with these settings; ``tag_ids`` int32[lanes], ``group`` is the number of theirs."""
         doors = np.flatnonzero(settings.has_door)
         pieces = np.array_split(doors, -(-len(doors) // MOST_LANES)) if len(doors) else []
         return cls(
@@ -169,9 +179,10 @@ class Parts:
                 for lanes in (settings.step, ~settings.step & ~settings.has_door)
                 if lanes.any()
             ],
-            # The first blocks differ in length, so that later on each is settled at a time of its own.
+            # The first blocks differ in length, so that later on each is settled at a time of its own: those of one
+            # group, and those of groups of the same size and rate.
             [
-                DoorPart(lanes, settings, tag_ids, first_share=(place + 1) / len(pieces))
+                DoorPart(lanes, settings, tag_ids, first_share=((place + 1) / len(pieces) + group * GOLDEN) % 1 or 1.0)
                 for place, lanes in enumerate(pieces)
             ],
         )
@@ -190,3 +201,7 @@ class Parts:
     def reported(self) -> int:
         """Samples that exception reporting let pass, of those that were settled."""
         return sum(part.reported for part in self.repeats) + sum(part.reported for part in self.doors)
+
+    def suppressed(self) -> int:
+        """Those that it did not."""
+        return sum(part.suppressed for part in self.repeats) + sum(part.suppressed for part in self.doors)

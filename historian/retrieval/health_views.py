@@ -1,4 +1,4 @@
-"""The health figures as tables: behind the views sources, source_errors, workers and process.
+"""The health figures as tables: behind the views of sources, workers and process.
 
 They are kept as JSON by name (:mod:`storage.health`); a figure that an older version did not write is null.
 """
@@ -10,6 +10,7 @@ from typing import Any, Final, TypeAlias
 
 import pyarrow as pa
 
+from historian.model.spread import limit_of
 from storage.arrays import column_of
 from storage.health import SOURCE, WORKER
 
@@ -54,6 +55,9 @@ it."""
 ERRORS_SCHEMA: Final = pa.schema([("source", pa.string()), ("kind", pa.string()), ("errors", pa.int64())])
 """One line a source and status with which it has failed."""
 
+LATENESS_SCHEMA: Final = pa.schema([("source", pa.string()), ("up_to_ms", pa.float64()), ("scans", pa.int64())])
+"""One line a source and limit that some scans did not exceed; infinity for those beyond all limits."""
+
 PROCESS_SCHEMA: Final = pa.schema(
     [
         ("pid", pa.int64()),
@@ -63,6 +67,7 @@ PROCESS_SCHEMA: Final = pa.schema(
         ("store_state", pa.string()),
         ("samples_in", pa.int64()),
         ("samples_reported", pa.int64()),
+        ("samples_suppressed", pa.int64()),
         ("samples_stored", pa.int64()),
         ("unchanged", pa.int64()),
         ("restamped", pa.int64()),
@@ -107,6 +112,7 @@ def health_tables(figures: Figures) -> dict[str, pa.Table]:
     return {
         "sources": _table(({**row, "source": name} for name, row in sources.items()), SOURCES_SCHEMA),
         "source_errors": _table(_errors(sources), ERRORS_SCHEMA),
+        "source_lateness": _table(_lateness(sources), LATENESS_SCHEMA),
         "workers": _table(({**row, "worker": int(number)} for number, row in workers.items()), WORKERS_SCHEMA),
         "process": _table([process] if process else [], PROCESS_SCHEMA),
     }
@@ -117,6 +123,14 @@ def _errors(sources: Figures) -> Iterable[dict[str, object]]:
         kinds = row.get("errors_by_kind")
         for kind, errors in sorted(kinds.items()) if isinstance(kinds, dict) else ():
             yield {"source": name, "kind": kind, "errors": errors}
+
+
+def _lateness(sources: Figures) -> Iterable[dict[str, object]]:
+    for name, row in sources.items():
+        counts = row.get("lateness_counts")
+        limits = {limit_of(text): scans for text, scans in counts.items()} if isinstance(counts, dict) else {}
+        for limit, scans in sorted(limits.items()):
+            yield {"source": name, "up_to_ms": limit, "scans": scans}
 
 
 def _table(figures: Iterable[Mapping[str, object]], schema: pa.Schema) -> pa.Table:

@@ -241,5 +241,5 @@ def view_names() -> Iterable[str]:
     """The names of all views that people use."""
     return (
         "samples", "snapshot", "tags", "averages", "annotations",
-        "sources", "source_errors", "workers", "process", "audit",
+        "sources", "source_errors", "source_lateness", "workers", "process", "audit",
     )  # fmt: skip

@@ -408,3 +408,12 @@ async def test_an_operator_reads_of_a_loss_and_of_the_return_once_in_the_log(wor
         "device: cannot connect: refused. All its tags are Bad now; it is tried again until it answers",
         "device: test://device answers again",
     ]
+
+
+async def test_a_group_that_waits_for_its_turn_is_late(world):
+    world.device.read_s = 0.3
+    async with running(world, world.runner(group(0), group(1))):
+        await world.run(3.1)
+        figures = world.health.as_mapping()
+    assert figures["overruns"] == 0
+    assert figures["lateness_max_ms"] == pytest.approx(300), "the second of two that are due at the same time"

@@ -269,3 +269,4 @@ async def test_figures_of_health(world):
     assert figures["requests"] == 2 * figures["scans"] == 8
     assert figures["uncertain"] == 0
     assert {"latency_p50_ms", "latency_p99_ms", "lateness_p99_ms", "errors_by_kind"} <= set(figures)
+    assert figures["lateness_counts"] == {"1": 4}

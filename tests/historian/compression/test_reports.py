@@ -120,3 +120,4 @@ def test_reports_are_counted_of_what_was_settled():
     assert stream.compression.reported == 0
     stream.settle()
     assert stream.compression.reported == 3 + 4
+    assert stream.compression.suppressed == 1

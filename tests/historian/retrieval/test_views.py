@@ -145,6 +145,16 @@ def test_errors_of_sources_by_kind(store_path, sql):
     ]
 
 
+def test_the_lateness_of_all_scans(store_path, sql):
+    figures = {"lateness_counts": {"more": 1, "20": 3, "5": 600}}
+    make_store(store_path, [], health={"source/boiler": figures, "source/mixer": {}})
+    assert sql("from source_lateness") == [
+        {"source": "boiler", "up_to_ms": 5, "scans": 600},
+        {"source": "boiler", "up_to_ms": 20, "scans": 3},
+        {"source": "boiler", "up_to_ms": float("inf"), "scans": 1},
+    ]
+
+
 def test_the_process(store_path, sql):
     make_store(store_path, [], health={"process": {"pid": 7, "started_us": T0_US, "commit_p99_ms": 1.5}})
     assert sql("select pid, epoch_us(started) as t, commit_p99_ms, memory_bytes from process") == [

@@ -10,6 +10,7 @@ import click
 
 from cli.collect_worker import worker_command
 from cli.event_loop import run
+from cli.garbage import no_search
 from cli.log import log_to_stderr, time_for_files
 from cli.options import config_option
 from cli.service import CollectService
@@ -57,12 +58,13 @@ def collect(config_path: Path, seconds: float | None, workers: int | None, verbo
     last value for a current one.
     """
     log_to_stderr(verbose=verbose)
-    configuration = load_configuration(config_path)
-    if workers is None:
-        workers = workers_wanted(configuration.sources, configuration.groups(), processors())
-    service = CollectService(
-        configuration,
-        say=lambda text: click.echo(f"{time_for_files()}historian: {text}", err=True),
-        make_pool=partial(WorkerPool, workers, worker_command(verbose=verbose)) if workers else None,
-    )
-    run(service.run(seconds))
+    with no_search():
+        configuration = load_configuration(config_path)
+        if workers is None:
+            workers = workers_wanted(configuration.sources, configuration.groups(), processors())
+        service = CollectService(
+            configuration,
+            say=lambda text: click.echo(f"{time_for_files()}historian: {text}", err=True),
+            make_pool=partial(WorkerPool, workers, worker_command(verbose=verbose)) if workers else None,
+        )
+        run(service.run(seconds))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import getpass
 import signal
 import sys
@@ -14,6 +13,7 @@ from typing import Final, TypeAlias
 import numpy as np
 
 from cli.busy_hint import BusyHint
+from cli.garbage import keep_what_is_there
 from cli.process_figures import ProcessFigures
 from cli.reload import KIND as RELOAD
 from cli.reloader import Reloader
@@ -99,8 +99,7 @@ class CollectService:
             store=store, pipeline=pipeline, sources=running, clock=self._clock, say=self._say,
         )  # fmt: skip
         self._say_started(running, pool)
-        # What is loaded by now stays; to look through it for garbage again and again holds up scans for 30 ms.
-        gc.freeze()
+        keep_what_is_there()
         running.start()
         requests = RequestService(store, self._say, {RELOAD: reloader.handle})
         committing = asyncio.create_task(commits.run(self._stop), name="commits")

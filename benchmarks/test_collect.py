@@ -1,4 +1,4 @@
-"""The main job under load: a scan to its commit, and values a second end to end from simulated devices.
+"""Parts of the main job under load: a scan to its commit, and the grid of scans.
 
 ``python3 run.py bench benchmarks/test_collect.py`` measures; as a test each runs once and briefly.
 """
@@ -6,13 +6,7 @@
 from __future__ import annotations
 
 import asyncio
-import csv
 import json
-import signal
-import subprocess
-import sys
-import time
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,10 +17,8 @@ from collectors.driver import Reading
 from collectors.health import SourceHealth
 from collectors.runner import SourceRunner
 from collectors.schedule import SystemTimer
-from collectors.simulator.plant import SimulatedServer
 from collectors.supervisor import run_sources
 from historian.config.settings import Configuration, StoreSettings
-from historian.errors import StoreError
 from historian.model.clock import SystemClock
 from historian.model.error_bound import ErrorBound
 from historian.model.samples import Samples
@@ -34,13 +26,10 @@ from historian.model.scan import Scan, ScanGroup
 from historian.model.status import GOOD
 from historian.model.tag import CompressionSettings, ExceptionSettings, Tag
 from historian.pipeline.pipeline import Pipeline
-from storage.reader import StoreReader
 from storage.store import Store
 
 TAGS = 5_000
 TARGET_SAMPLES_PER_S = 300_000
-TARGET_VALUES_PER_S = 20_000
-TARGET_MEMORY_MB = 150
 TARGET_LATENESS_MS = 20
 SECOND_US = 1_000_000
 
@@ -91,80 +80,6 @@ def test_scan_to_commit(benchmark, tmp_path: Path, compressed: bool) -> None:
         rate = TAGS / benchmark.stats.stats.median
         benchmark.extra_info["samples/s"] = round(rate)
         print(f"\n{rate:,.0f} samples/s from scan to commit, {rate / TARGET_SAMPLES_PER_S:.1f} x the target")
-
-
-def write_load_configuration(folder: Path, url: str, tags: int, rate: str = "1s") -> None:
-    """A configuration that reads so many registers of the load server, compressed."""
-    (folder / "historian.toml").write_text(
-        f'tag_files = ["tags.csv"]\n[store]\npath = "store"\n[scan_classes.fast]\nrate = "{rate}"\n'
-        f'[sources.load]\nprotocol = "modbus"\nurl = "{url}"\ntimeout = "5s"\n'
-    )
-    with (folder / "tags.csv").open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["tag", "source", "address", "type", "scan_class", "low", "high", "exc_dev", "comp_dev"])
-        writer.writerows(
-            [f"L{number}", "load", f"hr:{number}", "uint16", "fast", 0, 65535, "0.1%", "0.3%"] for number in range(tags)
-        )
-
-
-Health = dict[str, dict[str, object]]
-
-
-def collect_for(folder: Path, seconds: float) -> tuple[Health, Health]:
-    """Collect in a process of its own; the health figures of the first scans and of those ``seconds`` later."""
-    process = subprocess.Popen([sys.executable, "-P", "-m", "cli", "collect"], cwd=folder)
-    try:
-        first = health_when_scanning(folder / "store")
-        time.sleep(seconds)
-        return first, health_when_scanning(folder / "store")
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(30)
-
-
-def health_when_scanning(store: Path) -> Health:
-    """The figures as soon as the first scan is in the store; however long a busy machine takes to start."""
-    deadline = time.monotonic() + 40.0
-    while True:
-        try:
-            with closing(StoreReader.open(store)) as reader:
-                health = reader.health()
-            if health.get("source/load", {}).get("scans"):
-                return health
-        except StoreError:  # the store is still being made
-            pass
-        assert time.monotonic() < deadline, "nothing was collected"
-        time.sleep(0.05)
-
-
-@pytest.mark.timeout(180)
-@pytest.mark.parametrize("tags", [5_000, 20_000])
-def test_end_to_end_from_the_load_simulator(benchmark, tmp_path: Path, tags: int) -> None:
-    """5,000 and 20,000 values a second from a Modbus server in another process, compression on."""
-    server = SimulatedServer(["load-modbus", "--registers", str(tags)])
-    try:
-        write_load_configuration(tmp_path, server.wait_until_ready(), tags)
-        seconds = 2.0 if benchmark.disabled else 30.0
-        first, health = benchmark.pedantic(collect_for, (tmp_path, seconds), rounds=1)
-    finally:
-        server.close()
-    source, process = health["source/load"], health["process"]
-    scans = float(source["scans"]) - float(first["source/load"]["scans"])
-    elapsed_s = (float(process["updated_us"]) - float(first["process"]["updated_us"])) / SECOND_US
-    figures = {
-        "values/s": round(scans * tags / elapsed_s),
-        "overruns": source["overruns"],
-        "lateness_max_ms": round(float(source["lateness_max_ms"]), 1),
-        "latency_ms": round(float(source["latency_ms"]), 1),
-        "commit_max_ms": round(float(process["commit_max_ms"]), 1),
-        "memory_mb": round(float(process["memory_bytes"]) / 1e6),
-        "stored": process["samples_stored"],
-        "received": process["samples_in"],
-    }
-    benchmark.extra_info.update(figures)
-    print(f"\n{tags:,} tags a second, target {TARGET_VALUES_PER_S:,} values/s, {TARGET_MEMORY_MB} MB at 5,000 tags:")
-    print(json.dumps(figures))
-    assert process["samples_in"] == source["scans"] * tags, "every value read is accounted for"
 
 
 @dataclass(frozen=True, slots=True)

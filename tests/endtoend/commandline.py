@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -80,12 +80,15 @@ def eventually(condition: Callable[[], object], what: str, timeout_s: float = WA
 class Collecting:
     """``historian collect`` in a process of its own; ended by force, if the test did not end it."""
 
-    def __init__(self, folder: Path, arguments: Sequence[str] = ()) -> None:
+    def __init__(
+        self, folder: Path, arguments: Sequence[str] = (), environment: Mapping[str, str] | None = None
+    ) -> None:
         self.folder = folder
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - lives as long as the process
         self.process = subprocess.Popen(
-            [*COMMAND, "collect", *arguments], cwd=folder, stdin=subprocess.DEVNULL, stderr=self._errors
-        )
+            [*COMMAND, "collect", *arguments],
+            cwd=folder, env=environment, stdin=subprocess.DEVNULL, stderr=self._errors,
+        )  # fmt: skip
 
     def wait_until_connected(self) -> None:
         """Return when every source has answered and something is in the store."""

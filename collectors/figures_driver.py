@@ -15,7 +15,7 @@ from collectors.driver import Reading, ReadPlan
 from historian.model.clock import Clock
 from historian.model.samples import FloatArray
 from historian.model.scan import ScanGroup
-from historian.model.status import BAD_NO_DATA, GOOD
+from historian.model.status import BAD_WAITING_FOR_INITIAL_DATA, GOOD
 from historian.model.tag import ValueType
 
 
@@ -46,11 +46,11 @@ class FiguresDriver:
         return FiguresPlan()
 
     async def read(self, group: ScanGroup, plan: ReadPlan) -> Reading:  # noqa: ARG002 - the interface's
-        """Every figure as it is now; BadNoData for one that is not known."""
+        """Every figure as it is now; BadWaitingForInitialData for one that is not known yet."""
         figures = self._figures()
         found = [figures.get(tag.address) for tag in group.tags]
         value: FloatArray = np.array([np.nan if each is None else each for each in found], np.float64)
-        status = np.where(np.isnan(value), np.uint32(BAD_NO_DATA), np.uint32(GOOD))
+        status = np.where(np.isnan(value), np.uint32(BAD_WAITING_FOR_INITIAL_DATA), np.uint32(GOOD))
         return Reading(np.full(len(value), self._clock.wall_us(), np.int64), value, status)
 
     async def forget(self, group: ScanGroup) -> None:

@@ -248,13 +248,15 @@ class SourceRunner:
         self._lost.set()
         if not isinstance(error, SourceError):
             log.error("%s: a fault in the collector itself; the source is tried again", self.name, exc_info=error)
+        now_us, message = self._timer.clock.monotonic_us(), self.health.last_error
         if self._silent:
-            self._log.failed_again(self.health.last_error)
+            is_told = self._log.failed_again(message, now_us)
         else:
+            is_told = self._log.lost(message, now_us)
             self._note_silence()
-            self._log.lost(self.health.last_error)
-            self._sink.event("lost", self.name, self.health.last_error)
             self._send_all_bad()
+        if is_told:
+            self._sink.event("lost", self.name, message)
 
     def _note_silence(self) -> None:
         self._silent = True
@@ -356,8 +358,8 @@ class SourceRunner:
         if self._silent:
             self._silent = False
             health.reconnects += 1
-            self._log.recovered(self.health.url)
-            self._sink.event("recovered", self.name, f"{health.url} answers again")
+            if self._log.recovered(health.url):
+                self._sink.event("recovered", self.name, f"{health.url} answers again")
 
     def _note_points(self, group: int, points: Points) -> None:
         self._points[group] = points

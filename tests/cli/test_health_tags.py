@@ -11,7 +11,7 @@ from collectors.figures_driver import FiguresDriver
 from collectors.health import SourceHealth
 from historian.config.load import load_configuration
 from historian.config.settings import Configuration, HealthSettings
-from historian.model.status import BAD_NO_DATA, GOOD
+from historian.model.status import BAD_WAITING_FOR_INITIAL_DATA, GOOD
 from support import plant_files
 from support.fake_clock import START_US, FakeClock
 
@@ -66,4 +66,4 @@ async def test_they_are_read_like_those_of_a_device(configuration):
     assert found["historian.process.memory_mb"] == (50.0, GOOD)
     value, status = found["historian.mixer.scan_ms"]
     assert np.isnan(value)
-    assert status == BAD_NO_DATA
+    assert status == BAD_WAITING_FOR_INITIAL_DATA

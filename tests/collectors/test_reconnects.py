@@ -163,6 +163,12 @@ async def cut_often(relay: Relay, sink: Counting, times: int) -> None:
     await until(lambda: sink.good > good, sink, "something is read in the end")
 
 
+@pytest.fixture(autouse=True)
+def _every_loss_is_told(monkeypatch) -> None:
+    """The sink counts what it is told."""
+    monkeypatch.setattr("collectors.losses.MOST_TOLD", 10_000)
+
+
 SLOW = [pytest.mark.slow, pytest.mark.timeout(900)]
 # A subscription needs more than a second until its first values are there.
 OFTEN = [("modbus", "", 1000), ("opcua", "poll", 1000)]

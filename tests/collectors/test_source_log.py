@@ -6,7 +6,7 @@ import numpy as np
 
 from collectors.source_log import SourceLog
 from historian.model.scan import Scan, ScanGroup
-from historian.model.status import BAD_TIMEOUT, GOOD, status_code
+from historian.model.status import BAD_TIMEOUT, BAD_WAITING_FOR_INITIAL_DATA, GOOD, status_code
 from historian.model.tag import Tag
 
 UNKNOWN = status_code("BadNodeIdUnknown")
@@ -54,12 +54,48 @@ def test_says_nothing_of_a_good_reading(caplog):
 def test_warns_of_a_loss_and_of_the_return_and_not_of_each_attempt(caplog):
     log = SourceLog("mixer")
     with caplog.at_level(logging.WARNING):
-        log.lost("cannot connect: refused")
-        log.failed_again("cannot connect: refused")
+        log.lost("cannot connect: refused", 0)
+        log.failed_again("cannot connect: refused", 3_600_000_000)
         log.recovered("opc.tcp://there")
-        log.lost("is the port right?")
+        log.lost("is the port right?", 3_600_000_000)
     assert caplog.messages == [
         "mixer: cannot connect: refused. All its tags are Bad now; it is tried again until it answers",
         "mixer: opc.tcp://there answers again",
         "mixer: is the port right? All its tags are Bad now; it is tried again until it answers",
     ]
+
+
+MINUTE_US = 60_000_000
+
+
+def test_a_source_that_is_lost_again_and_again_is_told_ten_times_an_hour(caplog):
+    caplog.set_level(logging.WARNING)
+    log = SourceLog("mixer")
+    told = [(log.lost("it hung up", minute * MINUTE_US), log.recovered("tcp://there")) for minute in range(59)]
+    assert told == [(True, True)] * 10 + [(False, False)] * 49
+    assert len(caplog.messages) == 20
+    assert "This is loss 10 within an hour: further ones are counted" in caplog.messages[18]
+    assert log.lost("it hung up", 60 * MINUTE_US)
+    assert caplog.messages[-1].endswith("It was lost 49 times more in the hour before")
+    assert log.recovered("tcp://there")
+
+
+def test_a_loss_that_lasts_is_told_though_it_is_one_of_many(caplog):
+    caplog.set_level(logging.WARNING)
+    log = SourceLog("mixer")
+    for second in range(11):
+        log.lost("it hung up", second)
+    caplog.clear()
+    assert not log.failed_again("no answer", MINUTE_US - 1)
+    assert log.failed_again("no answer", MINUTE_US + 10)
+    assert not log.failed_again("no answer", 2 * MINUTE_US)
+    assert log.recovered("tcp://there")
+    assert caplog.messages == [
+        "mixer: no answer. All its tags are Bad now; it is tried again until it answers",
+        "mixer: tcp://there answers again",
+    ]
+
+
+def test_says_nothing_of_what_has_no_value_yet(caplog):
+    SourceLog("mixer").first_reading(group_of(2), scan_of(GOOD, BAD_WAITING_FOR_INITIAL_DATA))
+    assert caplog.messages == []

@@ -70,6 +70,8 @@ class ModbusConnection:
                 f"an answer of this unit, check its number, its power{line}, the timeout"
                 f"{several if source.in_flight > 1 else ''}"
             )
+        if source.endpoint.transport == "tls":
+            return "a Modbus device with TLS there, check trusted_certificates, server_name, certificate, private_key"
         if error.reason == CONNECTION_LOST:
             return "a connection that holds, check how many clients the device takes at once, and its own time-out"
         check = "its name, and that no other program uses it" if is_serial else "that it is on and reachable"

@@ -7,6 +7,7 @@ connection fails what waits at once; answers that come too late find nobody wait
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Callable
 from typing import Final, NamedTuple, cast
 
@@ -98,7 +99,7 @@ class Link(AnyProtocol):
         """Send a request and wait for its answer.  Raises LinkError, NoAnswerError when the time is over."""
         transport = self._transport
         if transport is None or transport.is_closing():
-            raise LinkError(self._lost or "there is no connection", BAD_NO_COMMUNICATION)
+            raise LinkError(self._lost or CONNECTION_LOST, BAD_NO_COMMUNICATION)
         loop = asyncio.get_running_loop()
         transaction = self._next_transaction()
         answer = self._answers[transaction] = loop.create_future()
@@ -189,9 +190,10 @@ class Link(AnyProtocol):
         reason = reason_of(exc) if isinstance(exc, OSError) else str(exc)
         self._fail(reason, BAD_NO_COMMUNICATION)
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002, D102 - as above
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: D102 - as above
         self._transport = None
-        self._fail(CONNECTION_LOST, BAD_NO_COMMUNICATION)
+        # A device tells only after TLS is agreed on that it does not want us.
+        self._fail(reason_of(exc) if isinstance(exc, ssl.SSLError) else CONNECTION_LOST, BAD_NO_COMMUNICATION)
 
 
 def _give_up(answer: asyncio.Future[tuple[bytes, int]]) -> None:

@@ -10,11 +10,22 @@ import os
 import socket
 import ssl
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from historian.config.settings import ModbusTls, NetworkEndpoint, SerialEndpoint
 
 Endpoint: TypeAlias = NetworkEndpoint | SerialEndpoint
+
+TLS_REASONS: Final = {
+    "KEY_VALUES_MISMATCH": "private_key is not the key of certificate",
+    "NO_CERTIFICATE_OR_CRL_FOUND": "trusted_certificates has no certificate in PEM",
+    "SSLV3_ALERT_BAD_CERTIFICATE": "it does not accept our certificate",
+    "SSLV3_ALERT_HANDSHAKE_FAILURE": "it breaks TLS off, maybe for want of our certificate",
+    "TLSV13_ALERT_CERTIFICATE_REQUIRED": "it wants a certificate of ours",
+    "TLSV1_ALERT_UNKNOWN_CA": "it does not trust our certificate",
+    "WRONG_VERSION_NUMBER": "what answers there does not speak TLS",
+}
+"""OpenSSL's reasons in words, those that people meet."""
 
 
 class AnyProtocol(asyncio.Protocol, asyncio.DatagramProtocol):
@@ -102,7 +113,7 @@ def reason_of(error: OSError | UnicodeError) -> str:
         case ssl.SSLCertVerificationError():
             reason = f"its certificate is not trusted ({error.verify_message})"
         case ssl.SSLError():
-            reason = f"TLS could not be agreed on ({error.reason or error})"
+            reason = TLS_REASONS.get(error.reason or "", f"TLS could not be agreed on ({error.reason or error})")
         case ConnectionRefusedError():
             reason = "the connection was refused"
         case socket.gaierror():

@@ -1,5 +1,5 @@
 """``python -m cli``: the same as the ``historian`` script, for where scripts are not on the path."""
 
-from cli.main import main
+from cli.start import main
 
 main()

@@ -14,6 +14,7 @@ from typing import Final
 
 import click
 
+from cli.start import EXIT_INTERRUPTED
 from historian.errors import HistorianError
 
 COMMANDS: Final[dict[str, str]] = {
@@ -44,7 +45,6 @@ COMMANDS: Final[dict[str, str]] = {
 """Name of each command, in the order of use, and its line in the help; module ``cli.<name>``, function ``<name>``,
 with an underscore behind a name that Python keeps for itself (``import``)."""
 
-EXIT_INTERRUPTED: Final = 130
 DEBUG_VARIABLE: Final = "HISTORIAN_DEBUG"
 
 

@@ -92,7 +92,7 @@ def test_licence_is_the_whole_text(wheel, names):
 def test_console_script(wheel, names):
     (name,) = (name for name in names if name.endswith("/entry_points.txt"))
     with zipfile.ZipFile(wheel) as archive:
-        assert archive.read(name).decode().split("\n") == ["[console_scripts]", "historian = cli.main:main", ""]
+        assert archive.read(name).decode().split("\n") == ["[console_scripts]", "historian = cli.start:main", ""]
 
 
 def test_version_is_the_same_everywhere():

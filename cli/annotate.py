@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.options import config_option, find_store, store_option, tz_option, who_option
+from cli.options import config_option, find_store, read_time, store_option, tz_option, who_option
 from historian.errors import UsageError
 
 if TYPE_CHECKING:
@@ -60,22 +60,13 @@ def _times(at: str | None, start: str | None, end: str | None, zone: tzinfo) -> 
     """First and last time of the note, in microseconds."""
     if (at is None) == (start is None) or (start is None) != (end is None):
         raise UsageError("cannot annotate: wanted either --at, or --start and --end")
+    now_us = time.time_ns() // 1000
     if start is None or end is None:
-        return (at_us := _read_time("--at", str(at), zone)), at_us
-    start_us, end_us = _read_time("--start", start, zone), _read_time("--end", end, zone)
+        return (at_us := read_time("--at", str(at), now_us, zone)), at_us
+    start_us, end_us = read_time("--start", start, now_us, zone), read_time("--end", end, now_us, zone)
     if start_us > end_us:
         raise UsageError(f"cannot annotate: --start {start} is after --end {end}")
     return start_us, end_us
-
-
-def _read_time(option: str, text: str, zone: tzinfo) -> int:
-    from historian.errors import UnusableValueError  # noqa: PLC0415 - so that --help does not wait
-    from historian.retrieval.time_range import parse_time  # noqa: PLC0415 - as above
-
-    try:
-        return parse_time(text, time.time_ns() // 1000, zone)
-    except UnusableValueError as error:
-        raise UsageError(f"cannot use {option}: {error}") from error
 
 
 def _add(folder: Path, tag: str, times_us: tuple[int, int], note: dict[str, Any]) -> None:

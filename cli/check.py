@@ -10,7 +10,7 @@ from typing import Final
 
 import click
 
-from cli.columns import aligned
+from cli.columns import aligned, number_of
 from cli.options import config_option
 from cli.scan_plan import HEADER, Notes, finding_notes, forecasts, misfits, rows, shared_notes
 from collectors.modbus.forecast import Forecast
@@ -52,8 +52,8 @@ def summary(configuration: Configuration, verdict: str = RIGHT) -> Iterator[str]
     groups = configuration.groups()
     per_second = sum(len(group.tags) * US_PER_S / group.rate_us for group in groups)
     yield (
-        f"{configuration.path}{verdict}: {_count(len(configuration.tags), 'tag')},"
-        f" {_count(len(configuration.sources), 'source')}, {per_second:,.6g} values a second"
+        f"{configuration.path}{verdict}: {number_of(len(configuration.tags), 'tag')},"
+        f" {number_of(len(configuration.sources), 'source')}, {per_second:,.6g} values a second"
         f" into {configuration.store.path}"
     )
     yield ""
@@ -104,7 +104,7 @@ def notes(configuration: Configuration) -> Iterator[str]:
     held = [tag for tag in configuration.tags if tag.is_step and (tag.exception.deviation or tag.compression.deviation)]
     if held:
         are = "has a deviation, which does" if len(held) == 1 else "have deviations, which do"
-        yield f"{_count(len(held), 'step tag')} {are} nothing, every change is stored: {held[0].name}{_more(len(held))}"
+        yield f"{number_of(len(held), 'step tag')} {are} nothing, every change is stored: {held[0].name}{_more(len(held))}"
     yield from _enumeration_notes(configuration)
     for source in configuration.sources.values():
         if isinstance(source, ModbusSource) and source.tls is not None:
@@ -211,23 +211,19 @@ def _all_answer(configuration: Configuration) -> bool:
     bad = [(row.tag, row.status) for row in rows if row.status.startswith("Bad")]
     click.echo()
     click.echo(
-        f"read {len(rows):,} of {_count(len(configuration.tags), 'tag')}: {len(rows) - len(bad):,} values, "
+        f"read {len(rows):,} of {number_of(len(configuration.tags), 'tag')}: {len(rows) - len(bad):,} values, "
         f"{len(bad):,} Bad"
     )
     for line in hints(bad):
         click.echo(f"  {line}")
     failed = [reading for reading in readings if reading.error]
     for reading in failed:
-        click.echo(f"historian: {reading.source}: {reading.error} ({_count(reading.tags, 'tag')} not read)", err=True)
+        click.echo(f"historian: {reading.source}: {reading.error} ({number_of(reading.tags, 'tag')} not read)", err=True)
     return not failed
 
 
 def _protocol(configuration: Configuration, source: str) -> str:
     return "modbus" if isinstance(configuration.sources[source], ModbusSource) else "opcua"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _more(count: int) -> str:

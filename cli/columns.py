@@ -14,3 +14,8 @@ def aligned(header: Sequence[str], rows: Sequence[Sequence[str]], right: Sequenc
             for name, cell, width in zip(header, row, widths, strict=True)
         )
         yield "  ".join(cells).rstrip()
+
+
+def number_of(number: int, noun: str) -> str:
+    """``1 tag``, ``4,000 tags``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -11,13 +11,14 @@ from datetime import tzinfo
 from pathlib import Path
 from typing import Any, Final
 
+from cli.options import read_time
 from cli.typed_value import TypedValue
-from historian.errors import UnusableValueError, UsageError
+from historian.errors import UsageError
 from historian.model.tag import ValueType
 from historian.retrieval.history import EVER, Scope, open_scope, sql_time
 from historian.retrieval.query import ask
 from historian.retrieval.tag_selection import hint
-from historian.retrieval.time_range import format_time, parse_time
+from historian.retrieval.time_range import format_time
 from storage.reader import StoreReader
 
 _SAMPLE: Final = "select value, value_int, value_text, quality = 'Bad' as bad from samples where time = '{at}'"
@@ -70,10 +71,7 @@ class OneTag:
 
     def time_us(self, option: str, text: str, zone: tzinfo) -> int:
         """The time that an option says.  Raises UsageError naming the option."""
-        try:
-            return parse_time(text, self.now_us, zone)
-        except UnusableValueError as error:
-            raise UsageError(f"cannot use {option}: {error}") from error
+        return read_time(option, text, self.now_us, zone)
 
     def sample(self, at_us: int) -> Found | None:
         """What is there at exactly this time."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import getpass
 import time
+from collections.abc import Callable
 from datetime import tzinfo
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
@@ -14,6 +15,8 @@ from historian.errors import UnusableValueError, UsageError
 
 if TYPE_CHECKING:
     from storage.reader import StoreReader
+
+FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 
 CONFIG_VARIABLE: Final = "HISTORIAN_CONFIG"
 CONFIG_NAME: Final = "historian.toml"
@@ -27,6 +30,14 @@ store_option = click.option(
     "--store", "store_path", type=click.Path(path_type=Path), default=None,
     help="The store's folder; without it, the one the configuration names.",
 )  # fmt: skip
+
+
+def report_format_option(what: str) -> Callable[[FunctionT], FunctionT]:
+    """``--format`` of a report: a table for people, or JSON."""
+    return click.option(
+        "--format", "format_", type=click.Choice(["table", "json"]), default="table", show_default=True,
+        help=f"How to write {what}.",
+    )  # fmt: skip
 
 
 class TimeZone(click.ParamType[tzinfo]):
@@ -83,15 +94,16 @@ def read_range(start: str | None, end: str | None, zone: tzinfo, *, first: str |
     from historian.retrieval.time_range import TimeRange  # noqa: PLC0415 - as above
 
     now_us = time.time_ns() // 1000
-    end_us = now_us if end is None else _read_time("--end", end, now_us, zone)
+    end_us = now_us if end is None else read_time("--end", end, now_us, zone)
     start = first if start is None else start
     if start is None:
         return None, end_us
-    span = TimeRange(_read_time("--start", start, now_us, zone), end_us)
+    span = TimeRange(read_time("--start", start, now_us, zone), end_us)
     return span.start_us, span.end_us
 
 
-def _read_time(option: str, text: str, now_us: int, zone: tzinfo) -> int:
+def read_time(option: str, text: str, now_us: int, zone: tzinfo) -> int:
+    """The time that an option says, in microseconds since 1970 UTC.  Raises UsageError naming the option."""
     from historian.retrieval.time_range import parse_time  # noqa: PLC0415 - as above
 
     try:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Final
 
+from cli.columns import number_of
 from collectors.memory import ShortMemory
 from collectors.modbus.device_notes import REFUSED, found_out
 from collectors.modbus.forecast import Forecast, forecast
@@ -44,7 +45,7 @@ def rows(found: Iterable[Forecast]) -> Iterator[tuple[str, ...]]:
 def _reads(each: Forecast) -> str:
     """``58 registers, 1 bit``."""
     parts = ((each.registers, "register"), (each.bits, "bit"))
-    return ", ".join(_count(number, noun) for number, noun in parts if number)
+    return ", ".join(number_of(number, noun) for number, noun in parts if number)
 
 
 def _percent(share: float) -> str:
@@ -75,7 +76,7 @@ def shared_notes(configuration: Configuration) -> Iterator[str]:
         slowest = max(together, key=lambda source: source.timeout_us)
         if len(together) > 1 and rates and slowest.timeout_us >= min(rates):
             yield (
-                f"{_count(len(together), 'unit')} share {slowest.url}; when {slowest.name} does not answer, the others"
+                f"{number_of(len(together), 'unit')} share {slowest.url}; when {slowest.name} does not answer, the others"
                 f" wait for its timeout, {format_duration(slowest.timeout_us)}, now and then, as long as a scan at"
                 f" {format_duration(min(rates))} takes; a shorter one is better there"
             )
@@ -94,7 +95,7 @@ def _too_long(configuration: Configuration, each: Forecast) -> Fault:
     rate = format_duration(each.group.rate_us)
     return Fault(
         f"{configuration.path} sources.{each.source.name}",
-        f"{_count(each.requests, 'request')} a scan of the scan class {each.group.scan_class}, which take"
+        f"{number_of(each.requests, 'request')} a scan of the scan class {each.group.scan_class}, which take"
         f" {time_text(each.time_us)} with {_cost(each)}, for {_tags([each])}",
         f"at most {rate}, its rate",
         "read some of these tags at a slower rate, or put them side by side in the device",
@@ -129,7 +130,3 @@ def time_text(time_us: float) -> str:
         if time_us >= size:
             return f"{time_us / size:.3g} {unit}"
     return f"{time_us:.3g} us"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from cli.options import config_option, open_store, store_option
+from cli.options import config_option, open_store, report_format_option, store_option
 from storage.health import SOURCE, WORKER
 
 if TYPE_CHECKING:
@@ -26,14 +26,7 @@ SILENT_US: Final = 5_000_000
 
 
 @click.command()
-@click.option(
-    "--format",
-    "format_",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    show_default=True,
-    help="How to write it.",
-)
+@report_format_option("it")
 @click.option("--report", "reports", is_flag=True, help="Which tags deserve a look, instead.")
 @store_option
 @config_option

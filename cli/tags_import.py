@@ -157,16 +157,23 @@ def described(difference: Difference) -> Iterator[str]:
         for change in difference.changes
         for column, (old, new) in change.cells.items()
     ]
-    rows += [
-        ("new", cells["tag"], column, "", text) for cells in difference.added for column, text in cells.items() if text
-    ]
     if rows:
         yield from aligned(("where", "tag", "column", "is", "becomes"), rows)
+        yield ""
+    if difference.added:
+        yield from _new_lines(difference.added)
         yield ""
     yield (
         f"{len(difference.changes):,} tags change, {len(difference.added):,} are new, {difference.same:,} stay as they "
         f"are; {difference.left:,} tags of the lists are not in the file and stay too"
     )
+
+
+def _new_lines(added: Sequence[Mapping[str, str]]) -> Iterator[str]:
+    """A line for each new tag, with the columns that any of them has."""
+    columns = [column for column in added[0] if any(cells.get(column) for cells in added)]
+    rows = [[cells.get(column, "") for column in columns] for cells in added]
+    yield from aligned([f"new {columns[0]}", *columns[1:]], rows)
 
 
 def audit_lines(difference: Difference) -> list[dict[str, str]]:

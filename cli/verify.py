@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from cli.options import config_option, find_store, store_option
-from historian.errors import CorruptionError
+from cli.options import config_option, find_store, report_format_option, store_option
+from historian.errors import CorruptionError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -34,14 +34,7 @@ JOIN: Final = "join-again"
 @click.option(
     "--bound", is_flag=True, help="Instead: compare the raw samples of shadowed tags with what compression promises."
 )
-@click.option(
-    "--format",
-    "format_",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    show_default=True,
-    help="How to write the report.",
-)
+@report_format_option("the report")
 @store_option
 @config_option
 def verify(
@@ -58,6 +51,8 @@ def verify(
     from storage.verify import as_json  # noqa: PLC0415 - as above
     from storage.verify import verify as check  # noqa: PLC0415 - as above
 
+    if bound and (fast or set_aside or rejoin):
+        raise UsageError("cannot verify: --bound is about raw samples; it goes without --fast, --set-aside, --rejoin")
     folder = find_store(store_path, config_path)
     if bound:
         from cli.verify_bound import show_bound  # noqa: PLC0415 - as above

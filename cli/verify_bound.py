@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from cli.columns import aligned
+from cli.columns import aligned, number_of
 from historian.errors import HistorianError
 from historian.retrieval.time_range import format_time
 from storage.reader import StoreReader
@@ -26,13 +26,13 @@ def show_bound(folder: Path, format_: str) -> None:
         )
     click.echo(as_json(report) if format_ == "json" else as_text(report))
     if report.broken:
-        raise HistorianError(f"compression broke its promise for {len(report.broken):,} tags, see above")
+        raise HistorianError(f"compression broke its promise for {number_of(len(report.broken), 'tag')}, see above")
 
 
 def as_text(report: BoundReport) -> str:
     """The report for people, the worst first."""
     ends = [_to_millisecond(time_us) for time_us in (report.first_us, report.last_us) if time_us is not None]
-    head = f"{report.samples:,} raw samples of {len(report.findings):,} tags, {' to '.join(ends)}"
+    head = f"{report.samples:,} raw samples of {number_of(len(report.findings), 'tag')}, {' to '.join(ends)}"
     if report.left_out:
         head += f"; {report.left_out:,} of them make no promise (Bad, changed by somebody, or exc_min or comp_min set)"
     names: tuple[str, ...] = ("", "tag", "compared", "largest error", "promise", "of it", "scanned", "line", "at")
@@ -45,7 +45,9 @@ def as_text(report: BoundReport) -> str:
         for each in report.findings
         if each.missing
     ]
-    verdict = f"{len(report.broken):,} promises are broken" if report.broken else "every promise was kept"
+    broken = len(report.broken)
+    are = "promise is" if broken == 1 else "promises are"
+    verdict = f"{broken:,} {are} broken" if broken else "every promise was kept"
     return "\n".join([head, *aligned(names, rows, right), *missing, verdict])
 
 

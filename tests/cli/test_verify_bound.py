@@ -15,7 +15,7 @@ from cli.status import status
 from cli.verify import verify
 from conformance.store_data import SECOND, T0, good, make_samples
 from historian.config.settings import ShadowSettings
-from historian.errors import HistorianError
+from historian.errors import HistorianError, UsageError
 from historian.model.commit import Commit
 from historian.model.error_bound import ErrorBound
 from historian.model.tag import CompressionSettings, Tag
@@ -60,14 +60,20 @@ def test_every_promise_was_kept(store, store_path):
     assert last == "every promise was kept"
 
 
+@pytest.mark.parametrize("option", ["--fast", "--set-aside", "--rejoin"])
+def test_the_other_options_are_of_no_use_with_it(store, store_path, option):
+    done = run(verify, store_path, "--bound", option)
+    assert isinstance(done.exception, UsageError)
+
+
 def test_a_broken_promise_ends_with_exit_code_1(store, store_path):
     collect(store, 0, 0.7)
     done = run(verify, store_path, "--bound")
     assert isinstance(done.exception, HistorianError)
     assert done.exception.exit_code == 1
-    assert "1 tags" in str(done.exception)
+    assert "broke its promise for 1 tag, see above" in str(done.exception)
     assert "BROKEN  TIC205.PV" in done.stdout
-    assert "1 promises are broken" in done.stdout
+    assert "1 promise is broken" in done.stdout
 
 
 def test_for_programs(store, store_path):

@@ -10,9 +10,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -88,6 +89,17 @@ class Collector:
             assert time.monotonic() < deadline, "nothing was collected, or compaction has not ended in time"
             time.sleep(0.1)
 
+    def wait_for_scans(self, seconds: float) -> None:
+        """Until the store has so many more seconds of scans."""
+        with StoreReader.open(self.store) as reader:
+            wanted = scans(reader.health()) + seconds * 1e6 / RATE_US
+        self.wait_for(lambda health: scans(health) >= wanted)
+
+
+def scans(health: Mapping[str, Mapping[str, Any]]) -> int:
+    """How many scans of the simulated source are in the store."""
+    return int(health.get("source/load", {}).get("scans", 0))
+
 
 @pytest.fixture
 def collector(benchmark, tmp_path: Path) -> Iterator[Collector]:
@@ -99,7 +111,7 @@ def collector(benchmark, tmp_path: Path) -> Iterator[Collector]:
         process = subprocess.Popen([sys.executable, "-P", "-m", "cli", "collect"], cwd=tmp_path)
         try:
             found = Collector(tmp_path / "store")
-            found.wait_for(lambda health: health.get("source/load", {}).get("scans"))
+            found.wait_for(scans)
             yield found
         finally:
             process.send_signal(signal.SIGTERM)
@@ -134,11 +146,11 @@ def test_scans_beside_a_large_compaction(benchmark, figure, collector: Collector
                 submit(collector.store, "compact", {})
                 collector.wait_for(lambda health: "compaction" in health)
             else:
-                time.sleep(quiet_s)
+                collector.wait_for_scans(quiet_s)
             spans[name] = (begun, now_us())
 
     benchmark.pedantic(measure, rounds=1)
-    time.sleep(2.0)  # the last scans are in the store after a commit
+    collector.wait_for_scans(2.0)  # the last ones of the last span are in the store after a commit
     found = {name: lateness_ms(collector.store, *span) for name, span in spans.items()}
     assert all(len(late) for late, _ in found.values())
     if benchmark.enabled:

@@ -104,7 +104,8 @@ def notes(configuration: Configuration) -> Iterator[str]:
     held = [tag for tag in configuration.tags if tag.is_step and (tag.exception.deviation or tag.compression.deviation)]
     if held:
         are = "has a deviation, which does" if len(held) == 1 else "have deviations, which do"
-        yield f"{number_of(len(held), 'step tag')} {are} nothing, every change is stored: {held[0].name}{_more(len(held))}"
+        tags = number_of(len(held), "step tag")
+        yield f"{tags} {are} nothing, every change is stored: {held[0].name}{_more(len(held))}"
     yield from _enumeration_notes(configuration)
     for source in configuration.sources.values():
         if isinstance(source, ModbusSource) and source.tls is not None:
@@ -218,7 +219,8 @@ def _all_answer(configuration: Configuration) -> bool:
         click.echo(f"  {line}")
     failed = [reading for reading in readings if reading.error]
     for reading in failed:
-        click.echo(f"historian: {reading.source}: {reading.error} ({number_of(reading.tags, 'tag')} not read)", err=True)
+        tags = number_of(reading.tags, "tag")
+        click.echo(f"historian: {reading.source}: {reading.error} ({tags} not read)", err=True)
     return not failed
 
 

@@ -76,8 +76,8 @@ def shared_notes(configuration: Configuration) -> Iterator[str]:
         slowest = max(together, key=lambda source: source.timeout_us)
         if len(together) > 1 and rates and slowest.timeout_us >= min(rates):
             yield (
-                f"{number_of(len(together), 'unit')} share {slowest.url}; when {slowest.name} does not answer, the others"
-                f" wait for its timeout, {format_duration(slowest.timeout_us)}, now and then, as long as a scan at"
+                f"{number_of(len(together), 'unit')} share {slowest.url}; when {slowest.name} does not answer, the"
+                f" others wait for its timeout, {format_duration(slowest.timeout_us)}, now and then, as long as a scan at"
                 f" {format_duration(min(rates))} takes; a shorter one is better there"
             )
 

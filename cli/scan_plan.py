@@ -77,8 +77,8 @@ def shared_notes(configuration: Configuration) -> Iterator[str]:
         if len(together) > 1 and rates and slowest.timeout_us >= min(rates):
             yield (
                 f"{number_of(len(together), 'unit')} share {slowest.url}; when {slowest.name} does not answer, the"
-                f" others wait for its timeout, {format_duration(slowest.timeout_us)}, now and then, as long as a scan at"
-                f" {format_duration(min(rates))} takes; a shorter one is better there"
+                f" others wait for its timeout, {format_duration(slowest.timeout_us)}, now and then, as long as a scan"
+                f" at {format_duration(min(rates))} takes; a shorter one is better there"
             )
 
 

@@ -165,7 +165,7 @@ async def test_a_worker_that_ends_is_replaced_after_a_pause_and_its_sources_are_
     await world.timer.run_until(world.system.monotonic_us() + 2 * SECOND)
     await world.until(lambda: world.worker.figures()["restarts"] == 1)
     await world.until(lambda: len(world.sink.events) == 2)
-    await world.worker.close(BOUND_S)
+    await world.worker.close(0.0)
 
 
 async def test_a_worker_without_a_sign_of_life_is_killed():
@@ -177,7 +177,7 @@ async def test_a_worker_without_a_sign_of_life_is_killed():
     await world.until(lambda: world.sink.events)
     [(_, _, text)] = world.sink.events
     assert text == "worker 1 gave no sign of life for 60 s and was killed"
-    await world.worker.close(BOUND_S)
+    await world.worker.close(0.0)
 
 
 async def test_one_that_has_told_its_figures_may_be_silent_for_less():
@@ -192,7 +192,7 @@ async def test_one_that_has_told_its_figures_may_be_silent_for_less():
     assert not world.sink.events
     world.worker.beat(0.25)
     await world.until(lambda: world.sink.events)
-    await world.worker.close(BOUND_S)
+    await world.worker.close(0.0)
 
 
 async def test_the_gap_begins_when_it_was_heard_of_last():
@@ -205,7 +205,7 @@ async def test_the_gap_begins_when_it_was_heard_of_last():
     world.worker._kill("hangs")
     await world.until(world.bad)
     assert world.bad() == [(0, START_US + 3 * SECOND, BAD_INTERNAL_ERROR)]
-    await world.worker.close(BOUND_S)
+    await world.worker.close(0.0)
 
 
 async def test_what_cannot_be_taken_ends_the_worker():
@@ -215,7 +215,7 @@ async def test_what_cannot_be_taken_ends_the_worker():
     world.worker._take(Exchanged(99))
     await world.until(lambda: world.sink.events)
     assert "could not be taken" in world.sink.events[0][2]
-    await world.worker.close(BOUND_S)
+    await world.worker.close(0.0)
 
 
 async def test_a_command_that_is_not_there_is_told_and_tried_again(tmp_path):
@@ -226,7 +226,7 @@ async def test_a_command_that_is_not_there_is_told_and_tried_again(tmp_path):
     assert "could not be started" in world.sink.events[0][2]
     await world.timer.run_until(world.system.monotonic_us() + 2 * SECOND)
     await world.until(lambda: len(world.sink.events) >= 2)
-    await world.worker.close(BOUND_S)
+    await world.worker.close(0.0)
 
 
 async def test_a_change_is_done_when_the_worker_says_so_and_exchanged_where_it_says_so():
@@ -244,7 +244,7 @@ async def test_a_change_is_done_when_the_worker_says_so_and_exchanged_where_it_s
     world.worker._take(Done(0))
     await change
     assert [each.group for each in world.sink.scans] == [0, 1]
-    await world.worker.close(BOUND_S)
+    await world.worker.close(0.0)
 
 
 async def test_a_worker_that_dies_in_the_middle_of_a_change_has_it_done():
@@ -261,7 +261,7 @@ async def test_a_worker_that_dies_in_the_middle_of_a_change_has_it_done():
     assert world.bad() == [(1, START_US, BAD_INTERNAL_ERROR)], "the groups after the change are Bad, no others"
     await world.worker.change("s", [group(2)], lambda: done.append("again"))
     assert done == ["exchanged", "again"], "without a process nothing has to be waited for"
-    await world.worker.close(BOUND_S)
+    await world.worker.close(0.0)
 
 
 async def test_a_fault_in_the_worker_while_groups_are_changed_is_raised():
@@ -274,7 +274,7 @@ async def test_a_fault_in_the_worker_while_groups_are_changed_is_raised():
     world.worker._take(Done(0, "KeyError('s')"))
     with pytest.raises(RuntimeError, match="KeyError"):
         await change
-    await world.worker.close(BOUND_S)
+    await world.worker.close(0.0)
 
 
 async def test_one_that_does_not_stop_in_time_is_killed():
@@ -305,6 +305,6 @@ async def test_a_worker_that_dies_again_and_again_leaves_no_file_and_no_process_
         await world.until(lambda deaths=deaths: len(world.sink.events) == deaths)
         counts.append(open_files())
         await world.timer.run_until(world.system.monotonic_us() + 200 * SECOND)
-    await world.worker.close(BOUND_S)
+    await world.worker.close(0.0)
     assert counts[-1] <= counts[1], counts
     assert zombies() == []

@@ -17,13 +17,14 @@ from collectors.backoff import Backoff
 from collectors.cancellation import uncancelled
 from collectors.driver import Driver, Reading, ReadPlan
 from collectors.health import Points, SourceHealth
+from collectors.holes import Holes
 from collectors.schedule import ScanGrid, Timer
 from collectors.sink import Sink
 from collectors.source_log import SourceLog, log
 from historian.errors import SourceError, SourceUnavailableError
 from historian.model.clock import US_PER_S
 from historian.model.scan import Scan, ScanGroup
-from historian.model.status import BAD_COMMUNICATION_ERROR, BAD_DATA_LOST, BAD_INTERNAL_ERROR
+from historian.model.status import BAD_COMMUNICATION_ERROR, BAD_INTERNAL_ERROR
 
 READ_AT_ONCE_US: Final = 2 * US_PER_S
 """A group due later than this after a connect is read at once, so that slow tags do not stay unknown for long."""
@@ -32,11 +33,6 @@ LOOK_AGAIN_US: Final = 10 * US_PER_S
 LOOK_AGAIN_LIMIT_US: Final = 600 * US_PER_S
 """Points that a device does not know are looked for again after this time, then after twice as long, up to the limit: a
 server that has just started may not have them yet, and a misspelt one must not cost a scan a minute for ever."""
-
-LEAST_HOLE_US: Final = 60 * US_PER_S
-MISSED_SCANS: Final = 3
-"""A group that was not read for more than so many of its scans, and for so long, has a hole in it that is marked: the
-process or its machine stood still, or its clock was set forward.  What is shorter is an overrun, which is counted."""
 
 
 class SourceRunner:
@@ -70,7 +66,7 @@ class SourceRunner:
         self._silent = False
         self._status: int | None = None
         self._points: dict[int, Points] = {}
-        self._known_us: dict[int, int] = {}
+        self._holes = Holes()
         self._tasks: asyncio.TaskGroup | None = None
         self._scans: dict[int, asyncio.Task[None]] = {}
         health.points = sum(len(group.tags) for group in groups)
@@ -125,7 +121,7 @@ class SourceRunner:
     def _let_go(self, group: ScanGroup) -> None:
         self._plans.pop(group.number, None)
         self._points.pop(group.number, None)
-        self._known_us.pop(group.number, None)
+        self._holes.forget(group)
         scans = self._scans.pop(group.number, None)
         if scans is not None:
             scans.cancel()
@@ -302,14 +298,14 @@ class SourceRunner:
                 self._fail(error)
             return
         if not reading.tells_all:
-            self._mark_hole(group, began_us)
+            self._mark_hole(group, began_us, reading)
         for earlier in reading.before:
             self._sink.accept(_scan_of(group, earlier, clock.wall_us()))
         scan = _scan_of(group, reading, clock.wall_us())
         self.health.skewed += sum(each.skewed for each in (*reading.before, reading))
         self.health.lost += reading.lost
         self.health.requests += plan.requests
-        self._known_us[group.number] = scan.arrival_us
+        self._holes.note(group, reading, scan.arrival_us)
         self._note_reading(scan, clock.monotonic_us() - started_us)
         self._log.first_reading(group, scan)
         if reading.finding:
@@ -323,20 +319,21 @@ class SourceRunner:
             return
         now_us = self._timer.clock.wall_us()
         self._mark_hole(group, now_us)
+        self._holes.forget(group)
         self._note_points(group.number, Points(0, 0, len(group.tags)))
         self._sink.accept(Scan.unanswered(group.number, len(group.tags), now_us, self._status))
 
-    def _mark_hole(self, group: ScanGroup, until_us: int) -> None:
-        """Say that a group was not read for long though nothing had failed, from the first scan that is missing on."""
-        since_us = self._known_us.pop(group.number, until_us)
-        if until_us - since_us <= max(MISSED_SCANS * group.rate_us, LEAST_HOLE_US):
+    def _mark_hole(self, group: ScanGroup, until_us: int, reading: Reading | None = None) -> None:
+        """Say that a group was not read for long though nothing had failed."""
+        hole = self._holes.before(group, until_us, reading)
+        if hole is None:
             return
-        text = f"the scan class {group.scan_class} was not read for {(until_us - since_us) / US_PER_S:,.0f} s"
+        text = f"the scan class {group.scan_class} was not read for {hole.length_us / US_PER_S:,.0f} s"
         log.warning("%s: %s: the process or its machine stood still, or its clock was set", self.name, text)
         self._sink.event("not read", self.name, text)
-        self._sink.accept(Scan.unanswered(group.number, len(group.tags), since_us + group.rate_us, BAD_DATA_LOST))
+        self._sink.accept(hole.scan)
         if self._backfill is not None:
-            self._backfill.lost(since_us)
+            self._backfill.lost(hole.since_us)
 
     # -- the figures ---------------------------------------------------------------------------------------------
 

@@ -19,6 +19,8 @@ class Relay:
         self._handlers: set[asyncio.Task[None]] = set()
         self._flowing = asyncio.Event()
         self._flowing.set()
+        self.byte_s: float | None = None
+        """Deliver answers byte by byte, with this pause behind each."""
 
     async def open(self) -> None:
         """Listen, on the same port every time."""
@@ -93,5 +95,8 @@ class Relay:
     async def _answers(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(65536):
             await self._flowing.wait()
-            writer.write(data)
-            await writer.drain()
+            parts = [data] if self.byte_s is None else [data[place : place + 1] for place in range(len(data))]
+            for part in parts:
+                writer.write(part)
+                await writer.drain()
+                await asyncio.sleep(self.byte_s or 0)

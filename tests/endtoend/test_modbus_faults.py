@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Iterator
 from itertools import groupby, pairwise
@@ -11,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from endtoend.commandline import Collecting, eventually, health, pause, resume, rows, rows_if_any
+from endtoend.modbus_process import Device
 
 pytestmark = [
     pytest.mark.timeout(120),
     pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals"),
 ]
 
-SCRIPT = Path(__file__).with_name("modbus_device.py")
 SETTINGS = """\
 tag_files = ["tags.csv"]
 [store]
@@ -26,42 +25,6 @@ commit = "50ms"
 [scan_classes.fast]
 rate = "100ms"
 """
-
-
-class Device:
-    """The device's process; the same port and the same mode after ``restart``."""
-
-    def __init__(self, folder: Path) -> None:
-        self._mode = folder / "device.mode"
-        self.behave("answer")
-        self.port = 0
-        self.restart()
-
-    def restart(self) -> None:
-        """Start the process (again)."""
-        self.process = subprocess.Popen(
-            [sys.executable, SCRIPT, str(self.port), self._mode], stdout=subprocess.PIPE, text=True
-        )
-        assert self.process.stdout is not None
-        self.port = int(self.process.stdout.readline())
-
-    def behave(self, mode: str) -> None:
-        """How to answer from now on."""
-        new = self._mode.with_suffix(".new")
-        new.write_text(mode, encoding="ascii")
-        new.replace(self._mode)  # never half a word
-
-    def kill(self) -> None:
-        """``kill -9``, also when it is stopped."""
-        self.process.kill()
-        self.process.wait()
-        assert self.process.stdout is not None
-        self.process.stdout.close()
-
-    def requests(self) -> list[list[int]]:
-        """Unit, address, count and whether it was refused, of every request so far."""
-        log = self._mode.with_suffix(".log").read_text(encoding="ascii")
-        return [[int(word) for word in line.split()] for line in log.splitlines()]
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from asyncua import ua
@@ -18,6 +19,7 @@ from asyncua import ua
 from collectors.simulator.plant import SimulatedServer
 from conformance.opcua_servers import AsyncuaServer
 from endtoend.commandline import Collecting, eventually, health, pause, resume, rows, rows_if_any
+from endtoend.relay_thread import RelayThread
 from support.plant_files import HEADER
 
 pytestmark = [
@@ -105,12 +107,12 @@ def test_a_hung_server_turns_its_tags_bad_once_and_comes_back(
     assert events[:2] == ["lost", "recovered"]
 
 
-def test_a_killed_server_is_bad_until_another_one_is_there(tmp_path: Path) -> None:
-    """Subscribed to; that a polled one is read again is shown by the drivers' common suite."""
+@pytest.mark.parametrize("mode", MODES)
+def test_a_killed_server_is_bad_until_another_one_is_there(tmp_path: Path, mode: str) -> None:
     first = report()
     url = first.wait_until_ready()
     port = int(url.rsplit(":", 1)[1].split("/")[0])
-    folder = write_files(tmp_path, url, "subscribe", [f"N{number}" for number in range(NODES)])
+    folder = write_files(tmp_path, url, mode, [f"N{number}" for number in range(NODES)])
     try:
         with Collecting(folder) as collecting:
             eventually(lambda: newest(folder) == {"Good"}, "all tags are read")
@@ -138,11 +140,53 @@ def test_a_killed_server_is_bad_until_another_one_is_there(tmp_path: Path) -> No
     assert rows("select tag, time from samples group by all having count(*) > 1", folder) == []
 
 
-def test_a_server_that_accepts_and_never_answers_is_bad_from_the_start(tmp_path: Path) -> None:
+def becomes(folder: Path, *statuses: str) -> None:
+    """Return when all tags have one of these."""
+    eventually(lambda: newest(folder) and newest(folder) <= {*statuses}, f"all tags are {' or '.join(statuses)}")
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_day_of_faults(reporting: SimulatedServer, tmp_path: Path, mode: str) -> None:
+    """Silent, stammering too slowly, unreachable, stammering in time: each a gap of its own, or none."""
+    with RelayThread(urlsplit(reporting.url).port or 0) as line:
+        names = [f"N{number}" for number in range(NODES)]
+        folder = write_files(tmp_path, f"opc.tcp://127.0.0.1:{line.port}", mode, names)
+        with Collecting(folder) as collecting:
+            becomes(folder, "Good")
+            line.hang()
+            becomes(folder, "BadTimeout")
+            line.resume()
+            becomes(folder, "Good")
+            line.stammer(0.1)
+            becomes(folder, "BadTimeout")
+            line.stammer(None)
+            becomes(folder, "Good")
+            line.cut()
+            becomes(folder, "BadNoCommunication")
+            line.open()
+            becomes(folder, "Good")
+            line.stammer(0)
+            seen = good_samples(folder)
+            eventually(lambda: good_samples(folder) > seen + 3 * NODES, "it is read byte by byte for a while")
+            assert newest(folder) == {"Good"}
+            assert collecting.stop() == 0, collecting.said()
+    assert_nothing_was_invented(folder)
+    found = rows("select tag, status from samples order by tag, time", folder)
+    for _, mine in itertools.groupby(found, key=lambda row: row["tag"]):
+        runs = [status for status, _ in itertools.groupby(row["status"] for row in mine)]
+        assert runs == [
+            "Good", "BadTimeout", "Good", "BadTimeout", "Good", "BadNoCommunication", "Good", "BadShutdown",
+        ]  # fmt: skip
+    events = [row["action"] for row in rows("select action from audit where object = 'mixer' order by time", folder)]
+    assert [event for event in events if event != "learned"] == ["lost", "recovered"] * 3
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_server_that_accepts_and_never_answers_is_bad_from_the_start(tmp_path: Path, mode: str) -> None:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(64)
-        folder = write_files(tmp_path, f"opc.tcp://127.0.0.1:{listener.getsockname()[1]}", "poll", ["A", "B"])
+        folder = write_files(tmp_path, f"opc.tcp://127.0.0.1:{listener.getsockname()[1]}", mode, ["A", "B"])
         with Collecting(folder) as collecting:
             eventually(lambda: newest(folder) == {"BadTimeout"}, "it is said that nobody answers")
             assert collecting.stop() == 0, collecting.said()

@@ -181,9 +181,10 @@ class FastPlant:
         self.recovery = self.store.recover(self.clock.wall_us())
         groups = wanted_groups(configuration)
         ids = self.store.register_tags(wanted_tags(configuration), self.clock.wall_us(), "test")
-        self.pipeline = Pipeline(configuration, groups, ids, self.store.newest(), self.clock)
+        newest, notes = self.store.newest(), self.store.source_notes()
+        self.pipeline = Pipeline(configuration, groups, ids, newest, self.clock, notes=notes)
         process = ProcessFigures(self.clock)
-        self.sources = RunningSources(self.pipeline, self.timer, process, self.store.source_notes())
+        self.sources = RunningSources(self.pipeline, self.timer, process)
         self.sources.prepare(configuration, groups)
 
         def health() -> Mapping[str, Mapping[str, object]]:

@@ -17,6 +17,7 @@ SourceState: TypeAlias = Literal["connecting", "connected", "failed"]
 
 COUNTERS: Final = (
     "scans", "requests", "overruns", "errors", "reconnects", "skewed", "lost", "backfilled", "last_good_us",
+    "latency_max_ms", "lateness_max_ms",
 )  # fmt: skip
 """Figures of a source that hold on when another process takes it over."""
 
@@ -64,12 +65,12 @@ class SourceHealth:
 
     @classmethod
     def going_on(cls, protocol: str, url: str, before: Mapping[str, object]) -> SourceHealth:
-        """Figures that go on where another process had the source: counters from there, by name, all else anew."""
+        """Figures that go on where another process had the source: counts from there, by name, all else anew."""
         health = cls(protocol, url)
         for name in COUNTERS:
             setattr(health, name, before.get(name, 0))
-        kinds = before.get("errors_by_kind", {})
-        health.errors_by_kind = dict(kinds) if isinstance(kinds, dict) else {}
+        health.errors_by_kind = _counts(before, "errors_by_kind")
+        health._all_latenesses = Spread(_counts(before, "lateness_counts"))
         return health
 
     def note_latency(self, latency_ms: float) -> None:
@@ -104,6 +105,11 @@ class SourceHealth:
             "lateness_p99_ms": self._latenesses.percentile(99),
             "lateness_counts": self._all_latenesses.as_mapping(),
         }
+
+
+def _counts(figures: Mapping[str, object], name: str) -> dict[str, int]:
+    found = figures.get(name)
+    return dict(found) if isinstance(found, dict) else {}
 
 
 class Points(NamedTuple):

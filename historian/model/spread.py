@@ -5,20 +5,26 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 LIMITS_MS: Final = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100, 200, 500, 1_000, 5_000)
 BEYOND: Final = "more"
 """Stands for a limit where there is none."""
 
+_NAMES: Final = (*map(str, LIMITS_MS), BEYOND)
+
 
 class Spread:
-    """How often a figure was at most each of some limits, and more than the one before."""
+    """How often a figure was at most each of some limits, and more than the one before.
+
+    ``counts`` are those that it begins with, as :meth:`as_mapping` gives them.
+    """
 
     __slots__ = ("_counts",)
 
-    def __init__(self) -> None:
-        self._counts = [0] * (len(LIMITS_MS) + 1)
+    def __init__(self, counts: Mapping[str, int] = MappingProxyType({})) -> None:
+        self._counts = [counts.get(name, 0) for name in _NAMES]
 
     def note(self, value_ms: float) -> None:
         """One more."""
@@ -26,8 +32,7 @@ class Spread:
 
     def as_mapping(self) -> dict[str, int]:
         """JSON-ready: the counts that are not 0 by their limits, those beyond all limits by :data:`BEYOND`."""
-        names = (*map(str, LIMITS_MS), BEYOND)
-        return {name: count for name, count in zip(names, self._counts, strict=True) if count}
+        return {name: count for name, count in zip(_NAMES, self._counts, strict=True) if count}
 
 
 def limit_of(name: str) -> float:

@@ -38,3 +38,12 @@ def test_the_limit_of_a_share_is_the_least_that_so_many_do_not_exceed(values, pe
 
 def test_limits_have_names():
     assert [limit_of("50"), limit_of("more")] == [50.0, math.inf]
+
+
+def test_counts_go_on_where_another_left_them():
+    first = Spread()
+    for value_ms in (0.5, 3.0, 1e6):
+        first.note(value_ms)
+    second = Spread(first.as_mapping())
+    second.note(2.5)
+    assert second.as_mapping() == {"1": 1, "3": 2, "more": 1}

@@ -77,8 +77,23 @@ def _duration(ctx: click.Context, param: click.Parameter, text: str | None) -> i
         raise click.BadParameter(str(error), ctx, param) from error
 
 
+def _timeout(ctx: click.Context, param: click.Parameter, text: str | None) -> int | None:
+    duration_us = _duration(ctx, param, text)
+    if duration_us == 0:
+        raise click.BadParameter("nothing is answered in no time; such as 500ms", ctx, param)
+    return duration_us
+
+
+def _protocol(ctx: click.Context, param: click.Parameter, text: str) -> str:  # noqa: ARG001 - the signature is click's
+    if text == "opcua":
+        raise UsageError("cannot probe opcua: an OPC UA server tells what it has, see: historian browse SERVER")
+    if text != "modbus":
+        raise UsageError(f"cannot probe {text!r}: wanted such as: historian probe modbus tcp://10.0.3.17")
+    return text
+
+
 @click.command()
-@click.argument("protocol", type=click.Choice(["modbus"]))
+@click.argument("protocol", metavar="modbus", callback=_protocol)
 @click.argument("device")
 @click.option("--unit", type=click.IntRange(0, 255), help="Unit identifier.  [default: 1, or the source's]")
 @click.option("--address", default="hr:0", show_default=True, help="The first register or bit, as in a tag list.")
@@ -96,7 +111,7 @@ def _duration(ctx: click.Context, param: click.Parameter, text: str | None) -> i
     help="With --scan: requests at the most.",
 )  # fmt: skip
 @click.option("--yes", is_flag=True, help="With --scan: do not ask whether to begin.")
-@click.option("--timeout", callback=_duration, help="Wait this long for an answer.  [default: 1s, or the source's]")
+@click.option("--timeout", callback=_timeout, help="Wait this long for an answer.  [default: 1s, or the source's]")
 @click.option(
     "--format", "format_", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True,
     help="How to write it.",
@@ -156,7 +171,9 @@ def _source(device: str, config_path: Path) -> ModbusSource:
     """The source to ask."""
     from historian.config.load import load_sections  # noqa: PLC0415 - so that --help does not wait for it
     from historian.config.modbus_url import parse_modbus_url  # noqa: PLC0415 - as above
+    from historian.config.nearest import did_you_mean, one_of  # noqa: PLC0415 - as above
     from historian.config.settings import ModbusSource  # noqa: PLC0415 - as above
+    from historian.config.source_url import url_hint  # noqa: PLC0415 - as above
     from historian.errors import UnusableValueError  # noqa: PLC0415 - as above
 
     if "://" in device:
@@ -170,9 +187,10 @@ def _source(device: str, config_path: Path) -> ModbusSource:
         return found
     if found is not None:
         raise UsageError(f"cannot probe {device!r}: it speaks OPC UA, and tells what it has: historian browse {device}")
-    known = ", ".join(name for name, each in sources.items() if isinstance(each, ModbusSource)) or "none"
+    known = [name for name, each in sources.items() if isinstance(each, ModbusSource)]
+    hint = did_you_mean(device, known) or url_hint(device, "tcp") or f"Modbus: {one_of(known) or 'none'}"
     raise UsageError(
-        f"cannot probe {device!r}: wanted a URL such as tcp://10.0.3.17, or a source of {config_path} (Modbus: {known})"
+        f"cannot probe {device!r}: wanted a URL such as tcp://10.0.3.17, or a source of {config_path} ({hint})"
     )
 
 

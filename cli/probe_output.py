@@ -198,8 +198,14 @@ def _remarks(shown: Shown, fits: Sequence[Fit]) -> Iterator[str]:
     look = shown.look
     for address, type_text, text in texts(look.cells) if shown.is_register else ():
         yield f"{shown.table}:{address} {type_text} may be the text {text!r}"
-    if look.finding:
+    if look.finding and look.cells:
         yield f"The device refuses some of it: {look.finding}"
+    elif look.finding:
+        other = {"hr": "ir", "ir": "hr", "coil": "di", "di": "coil"}[shown.table]
+        yield (
+            f"The device refuses all of it: another table (--address {other}:{shown.asked[0]}), another --unit? To find"
+            " out what is there: --scan"
+        )
     if shown.expect is not None and shown.is_register:
         yield from _fit_lines(shown, fits, f"{shown.expect[0]:g}..{shown.expect[1]:g}")
     each_ms = look.took_us / max(look.requests, 1) / 1000

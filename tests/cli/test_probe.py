@@ -103,7 +103,7 @@ def test_a_source_of_the_configuration(plc, tmp_path) -> None:
     assert probe("boiler", "--config", str(path), "--unit", "1").exit_code == 0
     assert plc.requests[-1].unit == 1
     assert "browse mixer" in str(probe("mixer", "--config", str(path)).exception)
-    assert "Modbus: boiler" in str(probe("boilr", "--config", str(path)).exception)
+    assert "did you mean 'boiler'?" in str(probe("boilr", "--config", str(path)).exception)
 
 
 @pytest.mark.parametrize(
@@ -122,6 +122,29 @@ def test_what_cannot_be_asked(arguments, said, tmp_path, monkeypatch) -> None:
 @pytest.mark.parametrize("option", [["--expect", "x"], ["--expect", "5..1"], ["--units", "1..400"], ["--units", "a"]])
 def test_options_that_cannot_be_read(option) -> None:
     assert probe("tcp://127.0.0.1:1", *option).exit_code == 2
+
+
+def test_all_refused_says_where_else_to_look(plc) -> None:
+    done = probe(plc.url, "--address", "hr:500", "--count", "2")
+    assert "The device refuses all of it: another table (--address ir:500), another --unit? To find out what is" in (
+        done.stdout
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["tcp://127.0.0.1"], "wanted such as: historian probe modbus tcp://10.0.3.17"),
+        (["opcua", "mixer"], "historian browse SERVER"),
+        (["modbus", "10.0.3.17"], "did you mean 'tcp://10.0.3.17'?"),
+        (["modbus", "boiller"], "did you mean 'boiler'?"),
+        (["modbus", "boiler", "--timeout", "0s"], "nothing is answered in no time"),
+    ],
+)
+def test_what_cannot_be_probed(arguments, said, tmp_path) -> None:
+    path = write(tmp_path, SETTINGS)
+    done = CliRunner().invoke(historian, ["probe", *arguments, "--config", str(path)])
+    assert said in f"{done.exception} {done.stderr}"
 
 
 def test_no_device(free_port) -> None:

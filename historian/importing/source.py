@@ -49,6 +49,8 @@ def open_source(path: Path) -> SourceFile:
             is_parquet = file.read(len(_PARQUET_MAGIC)) == _PARQUET_MAGIC
     except OSError as error:
         raise UsageError(f"cannot import {path}: {error.strerror or error}") from error
+    if path.suffix.lower() == ".parquet" and not is_parquet:
+        raise UsageError(f"cannot import {path}: it is no Parquet file, whatever its name says; CSV is called .csv")
     return ParquetFile(path) if is_parquet else CsvFile(path)
 
 

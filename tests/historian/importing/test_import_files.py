@@ -222,6 +222,13 @@ def test_what_export_writes_can_be_imported(tmp_path):
     ]
 
 
+def test_what_is_called_parquet_and_is_none(tmp_path):
+    path = tmp_path / "plant.parquet"
+    path.write_bytes(b"time,tag,value\n")
+    with pytest.raises(UsageError, match="it is no Parquet file, whatever its name says"):
+        run(path, tmp_path / "store")
+
+
 def test_bad_infinite_and_missing_values(tmp_path):
     text = "tag,time,value,quality\nT,2026-01-01,5,bad\nT,2026-01-02,,bad\nT,2026-01-03,inf,good\nT,2026-01-04,,good\n"
     figures = run(write(tmp_path / "q.csv", text + "T,2026-01-05,5,who knows\n"), tmp_path / "store").figures

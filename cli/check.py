@@ -217,6 +217,9 @@ def _all_answer(configuration: Configuration) -> bool:
     )
     for line in hints(bad):
         click.echo(f"  {line}")
+    for reading in readings:
+        for finding in reading.findings:
+            click.echo(f"note: {reading.source}: found out about the device: {finding}", err=True)
     failed = [reading for reading in readings if reading.error]
     for reading in failed:
         tags = number_of(reading.tags, "tag")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from collectors.driver import Driver
+from collectors.driver import Driver, Reading
 from collectors.drivers import Drivers
 from historian.config.settings import Configuration
 from historian.errors import HistorianError
@@ -31,12 +31,13 @@ class TagRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SourceReading:
-    """What one source gave: a row for each tag read, and why it gave no more."""
+    """What one source gave: a row for each tag read, why it gave no more, and what was found out about the device."""
 
     source: str
     tags: int
     rows: tuple[TagRow, ...]
     error: str = ""
+    findings: tuple[str, ...] = ()
 
 
 async def read_once(configuration: Configuration) -> list[SourceReading]:
@@ -56,21 +57,23 @@ async def read_once(configuration: Configuration) -> list[SourceReading]:
 async def read_source(source: str, groups: Sequence[ScanGroup], driver: Driver) -> SourceReading:
     """Connect, read every tag of ``groups`` once, close."""
     rows: list[TagRow] = []
+    findings: list[str] = []
     error = ""
     try:
         await driver.connect()
         types = await driver.resolve(groups)
         for group in groups:
-            rows += _rows(group, await _scan(driver, group), types)
+            reading = await driver.read(group, await driver.plan(group))
+            rows += _rows(group, _scan(group, reading), types)
+            findings += filter(None, [reading.finding])
     except HistorianError as problem:
         error = str(problem)
     finally:
         await driver.close()
-    return SourceReading(source, sum(len(group.tags) for group in groups), tuple(rows), error)
+    return SourceReading(source, sum(len(group.tags) for group in groups), tuple(rows), error, tuple(findings))
 
 
-async def _scan(driver: Driver, group: ScanGroup) -> Scan:
-    reading = await driver.read(group, await driver.plan(group))
+def _scan(group: ScanGroup, reading: Reading) -> Scan:
     arrival_us = SystemClock().wall_us()
     raw = Scan(
         group.number, arrival_us, reading.time_us, reading.value, reading.status, reading.exact, reading.text

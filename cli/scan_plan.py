@@ -7,8 +7,8 @@ from itertools import groupby
 from typing import Final
 
 from cli.columns import number_of
+from collectors.findings import found_out
 from collectors.memory import ShortMemory
-from collectors.modbus.device_notes import REFUSED, found_out
 from collectors.modbus.forecast import Forecast, forecast
 from historian.config.duration import format_duration
 from historian.config.settings import Configuration, ModbusSource
@@ -85,10 +85,8 @@ def shared_notes(configuration: Configuration) -> Iterator[str]:
 def finding_notes(notes: Notes) -> Iterator[str]:
     """What earlier runs found out about devices, and the plan minds."""
     for (source, key), note in notes.items():
-        if key == REFUSED and (text := found_out(note)):
+        if text := found_out(key, note):
             yield f"{source}: found out in an earlier run, and minded: {text}"
-
-
 
 
 def _too_long(configuration: Configuration, each: Forecast) -> Fault:

@@ -55,10 +55,13 @@ def with_findings(health: dict[str, Figures], notes: dict[tuple[str, str], str])
     """The figures, those of sources with what was found out about their devices (``found_out``), where anything was."""
     if not notes:
         return health
-    from collectors.modbus.device_notes import REFUSED, found_out  # noqa: PLC0415 - mostly there is nothing to tell
+    from collectors.findings import found_out  # noqa: PLC0415 - mostly there is nothing to tell
 
-    found = {f"{SOURCE}{source}": found_out(note) for (source, key), note in notes.items() if key == REFUSED}
-    return {name: {**row, "found_out": found[name]} if found.get(name) else row for name, row in health.items()}
+    found: dict[str, list[str]] = {}
+    for (source, key), note in notes.items():
+        found.setdefault(f"{SOURCE}{source}", []).append(found_out(key, note))
+    texts = {name: "; ".join(filter(None, each)) for name, each in found.items()}
+    return {name: {**row, "found_out": texts[name]} if texts.get(name) else row for name, row in health.items()}
 
 
 def with_trouble(health: dict[str, Figures], trouble: Figures | None) -> dict[str, Figures]:

@@ -36,7 +36,8 @@ def show(report: Figures) -> None:
     if report["sources"]:
         console.print()
         console.print(_sources(report))
-        for trouble in [*_troubles(report), *_findings(report), *_bad_tags(report), *_workers(report)]:
+        troubles = [*_troubles(report), *_losses(report), *_findings(report), *_bad_tags(report), *_workers(report)]
+        for trouble in troubles:
             console.print(trouble)
         console.print()
     console.print(_store(report))
@@ -102,6 +103,20 @@ def _troubles(report: Figures) -> list[Text]:
     """The last error of each source that had one."""
     errors = {name: figures.get("last_error") for name, figures in report["sources"].items()}
     return [Text(f"{name}: last error: {error}", "dim") for name, error in errors.items() if error]
+
+
+def _losses(report: Figures) -> list[Text]:
+    """Where values are known to be missing, although the source is there."""
+    lost = {name: figures.get("lost") or 0 for name, figures in report["sources"].items()}
+    return [
+        Text(
+            f"{name}: values are missing {count(number)} times, marked as BadDataLost: queues of the server ran over, "
+            "against which a larger queue_size helps, or its messages were lost",
+            "yellow",
+        )
+        for name, number in lost.items()
+        if number
+    ]
 
 
 def _findings(report: Figures) -> list[Text]:

@@ -39,6 +39,9 @@ LOOK_AGAIN_US: Final = US_PER_S // 4
 RETRY_US: Final = 60 * US_PER_S
 """After a page that could not be read; when the connection is lost, the next one begins at once."""
 
+NAMED: Final = 3
+"""So many tags without a history are named; the others are counted."""
+
 KEY: Final = "backfill"
 
 
@@ -191,8 +194,7 @@ class Backfill:
             await self._pause(LOOK_AGAIN_US)
 
     def _tell(self, name: str, end_us: int) -> None:
-        without = f"; there is no history of {len(self._without)} tags" if self._without else ""
-        text = f"{self._count:,} values from its history fill a gap up to {_shown(end_us)}{without}"
+        text = f"{self._count:,} values from its history fill a gap up to {_shown(end_us)}{_without(self._without)}"
         self._sink.event("backfilled", name, text)
         log.warning("%s: %s", name, text)
         self._count = 0
@@ -204,3 +206,10 @@ class Backfill:
 
 def _shown(time_us: int) -> str:
     return f"{datetime.fromtimestamp(time_us / US_PER_S, UTC):%Y-%m-%d %H:%M:%SZ}"
+
+
+def _without(tags: set[str]) -> str:
+    if not tags:
+        return ""
+    count, more = len(tags), f" and {len(tags) - NAMED:,} more" if len(tags) > NAMED else ""
+    return f"; there is no history of {count:,} tag{'' if count == 1 else 's'}: {', '.join(sorted(tags)[:NAMED])}{more}"

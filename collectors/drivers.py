@@ -26,7 +26,7 @@ class Drivers:
         Imports the protocol's library only here, when it is needed.
         """
         if not isinstance(source, ModbusSource):
-            return _opcua_driver(source, self._clock)
+            return _opcua_driver(source, self._clock, memory)
         from collectors.modbus.bus import Buses  # noqa: PLC0415 - ssl costs start-up time
         from collectors.modbus.driver import ModbusDriver  # noqa: PLC0415 - as above
 
@@ -34,14 +34,14 @@ class Drivers:
         return ModbusDriver(source, self._clock, memory, self._buses.of(source))
 
 
-def _opcua_driver(source: OpcUaSource, clock: Clock) -> Driver:
+def _opcua_driver(source: OpcUaSource, clock: Clock, memory: SourceMemory | None) -> Driver:
     if source.mode == "subscribe":
         from collectors.opcua.subscribe_driver import OpcUaSubscriptionDriver  # noqa: PLC0415 - as below
 
-        return OpcUaSubscriptionDriver(source, clock)
+        return OpcUaSubscriptionDriver(source, clock, memory)
     from collectors.opcua.driver import OpcUaDriver  # noqa: PLC0415 - asyncua costs start-up time
 
-    return OpcUaDriver(source, clock)
+    return OpcUaDriver(source, clock, memory)
 
 
 def make_driver(source: SourceSettings, clock: Clock, memory: SourceMemory | None = None) -> Driver:

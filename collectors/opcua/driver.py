@@ -16,12 +16,14 @@ from asyncua.ua.attribute_ids import AttributeIds
 
 from collectors.backfill import History
 from collectors.driver import Reading, ReadPlan
+from collectors.memory import ShortMemory, SourceMemory
 from collectors.opcua.connection import Connection
 from collectors.opcua.data_values import DataValues
 from collectors.opcua.failures import log, unavailable
 from collectors.opcua.history import history_page, read_history
 from collectors.opcua.nodes import Address, NodeFinder, learn_server
 from collectors.opcua.requests import Batch, batch_of, read_values
+from collectors.opcua.server_notes import ServerNotes
 from collectors.opcua.session import open_session
 from collectors.opcua.types import value_types
 from collectors.opcua.values import TIMESTAMPS, Columns, UInt64Array, accepted_kinds
@@ -76,9 +78,10 @@ class OpcUaPlan(NodePlan):
 class OpcUaDriver:
     """Implements :class:`collectors.driver.Driver`."""
 
-    def __init__(self, source: OpcUaSource, clock: Clock) -> None:
+    def __init__(self, source: OpcUaSource, clock: Clock, memory: SourceMemory | None = None) -> None:
         self._source = source
         self._clock = clock
+        self._notes = ServerNotes(memory or ShortMemory())
         self._connection: Connection | None = None
         self._finder: NodeFinder | None = None
         self._reported: set[str] = set()
@@ -89,6 +92,7 @@ class OpcUaDriver:
         await self.close()
         self._connection, now_us = await open_session(self._source)
         self._compare_clocks(now_us)
+        self._notes.begin()
 
     async def resolve(self, groups: Sequence[ScanGroup]) -> Mapping[str, ValueType]:
         """Types of tags that have none, from their nodes' values and DataTypes; nodes are looked for anew."""

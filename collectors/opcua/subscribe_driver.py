@@ -167,6 +167,7 @@ class OpcUaSubscriptionDriver(OpcUaDriver):
         plan = SubscribePlan(found, missing, accepts, made.SubscriptionId, subscription)
         plan.limit_s = (revised_us + timeout_us) / US_PER_S
         plan.findings = _findings(group, publishing_us, revised_us, items.revised)
+        self._notes.keep(group.scan_class, "; ".join(plan.findings))
         self._numbers[group.number] = made.SubscriptionId
         if self._publisher is not None:
             self._publisher.add(made.SubscriptionId, subscription)

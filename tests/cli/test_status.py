@@ -120,6 +120,18 @@ def test_what_was_found_out_about_a_device_is_shown(report, store_path):
     assert json.loads(result.stdout)["sources"]["boiler"]["found_out"].startswith("hr: at most 32")
 
 
+def test_what_a_server_revised_and_what_was_lost_is_shown(report, store_path):
+    report(health={**figures(1), "source/mixer": {"state": "connected", "lost": 1234}})
+    note = json.dumps({"fast": "sampled every 50 ms instead of 10 ms: T1", "slow": "no deadband for T2"})
+    with Store.open(store_path) as store:
+        store.commit(Commit(1, notes={("mixer", "opcua revised"): note, ("boiler", "opcua revised"): "[]"}))
+    result = CliRunner().invoke(status, ["--store", str(store_path)], catch_exceptions=False)
+    words = " ".join(result.stdout.split())
+    assert "mixer: found out about the device: sampled every 50 ms instead of 10 ms: T1; no deadband for T2" in words
+    assert "mixer: values are missing 1,234 times, marked as BadDataLost" in words
+    assert "boiler: found out" not in words
+
+
 def test_a_store_nothing_was_collected_into(store_path):
     make_store(store_path, [])
     found = json.loads(CliRunner().invoke(status, ["--store", str(store_path), "--format", "json"]).stdout)

@@ -148,7 +148,7 @@ async def test_a_gap_is_filled_completely_the_oldest_first_for_all_groups() -> N
     ((kind, name, text),) = world.sink.events
     assert (kind, name) == ("backfilled", "device")
     assert text.startswith("21,600 values from its history fill a gap up to 2026-09-21 14:13:20Z")
-    assert text.endswith("there is no history of 1 tags")
+    assert text.endswith("; there is no history of 1 tag: T1")
     assert world.health.backfilled == 21_600
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from collectors.memory import SourceMemory
 from collectors.opcua.subscribe_driver import OpcUaSubscriptionDriver
 from conformance.opcua_servers import AsyncuaPlant, AsyncuaServer, FreeOpcUaPlant
 from historian.model.clock import SystemClock
@@ -43,9 +44,9 @@ async def subscribe(server: AsyncuaServer) -> AsyncIterator[Callable[..., Any]]:
     """Connect a driver that subscribes, with these settings; closed after the test."""
     drivers: list[OpcUaSubscriptionDriver] = []
 
-    async def open_driver(**settings: Any) -> OpcUaSubscriptionDriver:
+    async def open_driver(memory: SourceMemory | None = None, **settings: Any) -> OpcUaSubscriptionDriver:
         source = server.source(mode="subscribe", **{"timeout_us": 2_000_000, **settings})
-        drivers.append(OpcUaSubscriptionDriver(source, SystemClock()))
+        drivers.append(OpcUaSubscriptionDriver(source, SystemClock(), memory))
         await drivers[-1].connect()
         return drivers[-1]
 

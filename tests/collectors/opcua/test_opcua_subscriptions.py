@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -13,7 +14,10 @@ from asyncua.server.internal_subscription import InternalSubscription
 from hypothesis import given
 from hypothesis import strategies as st
 
+from collectors.findings import found_out
+from collectors.memory import ShortMemory
 from collectors.opcua import publishing
+from collectors.opcua.server_notes import REVISED
 from collectors.opcua.subscribe_driver import SubscribePlan
 from collectors.opcua.subscription import OVERFLOW, turns
 from conformance.collector_suite import eventually
@@ -228,6 +232,34 @@ async def test_what_the_server_revised_is_told_once(
     assert "sampled every 250 ms instead of 10 ms: T0, T1, T2 and 2 more" in reading.finding
     assert "a queue of 2 instead of 50" in reading.finding
     assert (await driver.read(group, plan)).finding == ""
+
+
+async def test_what_the_server_revised_is_noted_while_it_holds(
+    server: AsyncuaServer, subscribe: Connect, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that it can be shown at any time; not any more when all is as wished, or with another connection."""
+    memory = ShortMemory()
+    group = group_of(tag_at(server.add(name, 1.0, ua.VariantType.Double), "T"))
+    driver = await subscribe(memory=memory)
+    await driver.plan(group)
+    assert memory.notes == {}
+    create = driver._connected().create_items
+
+    async def grudging(parameters: Any) -> Any:
+        results = await create(parameters)
+        results[0].RevisedSamplingInterval = 250.0
+        return results
+
+    monkeypatch.setattr(driver._connected(), "create_items", grudging)
+    told = "the scan class fast as the server has it: sampled every 250 ms instead of 50 ms: T"
+    await driver.plan(group)
+    assert found_out(REVISED, memory.notes[REVISED]) == told
+    monkeypatch.setattr(driver._connected(), "create_items", create)
+    await driver.plan(group)
+    assert found_out(REVISED, memory.notes[REVISED]) == ""
+    memory.notes[REVISED] = json.dumps({"gone": "said long ago"})
+    await driver.connect()
+    assert found_out(REVISED, memory.notes[REVISED]) == ""
 
 
 async def test_our_wishes_reach_the_server(

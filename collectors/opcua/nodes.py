@@ -17,6 +17,7 @@ from collectors.opcua.connection import REFERENCES_PER_NODE, Connection
 from collectors.opcua.data_values import microseconds_of
 from collectors.opcua.failures import RequestRefusedError, log
 from collectors.opcua.requests import read_attribute, standard_node
+from historian.config.nearest import did_you_mean
 from historian.config.opcua_address import BrowseName, BrowsePathAddress, NodeIdAddress
 
 Address: TypeAlias = NodeIdAddress | BrowsePathAddress
@@ -36,6 +37,15 @@ _MAX_HISTORY: Final = standard_node(
 )
 _NAMESPACE_ARRAY: Final = standard_node(ObjectIds.Server_NamespaceArray)
 _CURRENT_TIME: Final = standard_node(ObjectIds.Server_ServerStatus_CurrentTime)
+
+NAMED: Final = 5
+"""So many namespaces are named to somebody who names another one."""
+
+MOST_LIKE: Final = 1_000
+"""Names of one folder in which a misspelt one is looked for, which takes some milliseconds ..."""
+
+MOST_EXPLAINED: Final = 10
+"""... where no more paths are missing than somebody reads about."""
 
 _IDENTIFIER_TYPES: Final = {
     "s": ua.NodeIdType.String,
@@ -89,8 +99,13 @@ class NodeFinder:
             try:
                 index = self._connection.namespaces.index(address.namespace_uri or "")
             except ValueError:
-                return f"the server has no namespace {address.namespace_uri!r}"
+                return self._no_namespace(address.namespace_uri or "")
         return _make_node(address.identifier, index, _IDENTIFIER_TYPES.get(address.identifier_type))
+
+    def _no_namespace(self, uri: str) -> str:
+        known = [each for each in self._connection.namespaces[1:] if each]
+        hint = did_you_mean(uri, known) or (f"it has {', '.join(map(repr, known[:NAMED]))}" if known else "")
+        return f"the server has no namespace {uri!r}" + (f" ({hint})" if hint else "")
 
     async def _walk(self, paths: set[Path]) -> dict[Path, ua.NodeId | str]:
         """Go down all paths together, one level at a time.
@@ -104,7 +119,26 @@ class NodeFinder:
             await self._browse({node for step in steps for node in reached[step[:-1]]})
             for step in steps:
                 reached[step] = self._below(reached[step[:-1]], step[-1])
-        return {path: _only(path, reached) for path in paths}
+        explained = sum(not reached[path] for path in paths) <= MOST_EXPLAINED
+        return {path: self._only(path, reached, explained=explained) for path in paths}
+
+    def _only(self, path: Path, reached: Mapping[Path, set[ua.NodeId]], *, explained: bool) -> ua.NodeId | str:
+        found = reached[path]
+        if len(found) == 1:
+            return next(iter(found))
+        if found:
+            return f"{len(found)} nodes have this path; write the namespace index before a name (/Plant/2:PV)"
+        known = next(length for length in range(len(path) - 1, -1, -1) if reached[path[:length]])
+        where = "/" + "/".join(step.name for step in path[:known]) if known else "the Objects folder"
+        hint = self._hint(reached[path[:known]], path[known]) if explained else ""
+        return f"{where} has nothing named {path[known].name!r}" + (f" ({hint})" if hint else "")
+
+    def _hint(self, parents: Iterable[ua.NodeId], name: BrowseName) -> str:
+        """The name that was probably meant; nothing for large folders, in which looking takes too long."""
+        names = {each: nodes[0][0] for parent in parents for each, nodes in self._children[parent].items()}
+        if name.name in names:
+            return f"there is one in namespace {names[name.name]}"
+        return did_you_mean(name.name, names) if len(names) <= MOST_LIKE else ""
 
     def _below(self, parents: Iterable[ua.NodeId], name: BrowseName) -> set[ua.NodeId]:
         return {
@@ -175,14 +209,3 @@ def _by_name(references: Iterable[ua.ReferenceDescription]) -> Children:
         if not getattr(reference.NodeId, "ServerIndex", 0):
             children.setdefault(name.Name, []).append((name.NamespaceIndex, node_of(reference)))
     return children
-
-
-def _only(path: Path, reached: Mapping[Path, set[ua.NodeId]]) -> ua.NodeId | str:
-    found = reached[path]
-    if len(found) == 1:
-        return next(iter(found))
-    if found:
-        return f"{len(found)} nodes have this path; write the namespace index before a name (/Plant/2:PV)"
-    known = next(length for length in range(len(path) - 1, -1, -1) if reached[path[:length]])
-    where = "/" + "/".join(step.name for step in path[:known]) if known else "the Objects folder"
-    return f"{where} has nothing named {path[known].name!r}"

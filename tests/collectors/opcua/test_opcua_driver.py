@@ -167,14 +167,14 @@ async def test_browse_paths(server: AsyncuaServer, connect: Connect, caplog: pyt
         "/2:Plant/3:TIC205/3:PV",
         "/Plant/TIC205/A&/B",
         "/Plant/TIC205/PV",
-        "/Plant/TIC999/PV",
+        "/Plant/TIC206/PV",
         "/3:Plant/TIC205/only",
     )
     assert reading.status.tolist() == [GOOD] * 4 + [BAD_NODE_ID_UNKNOWN] * 3
     assert reading.value[:4].tolist() == [41.5, 1.0, 2.0, 3.0]
     assert "2 nodes have this path" in caplog.text
-    assert "/Plant has nothing named 'TIC999'" in caplog.text
-    assert "Objects folder has nothing named 'Plant'" in caplog.text
+    assert "/Plant has nothing named 'TIC206' (did you mean 'TIC205'?)" in caplog.text
+    assert "Objects folder has nothing named 'Plant' (there is one in namespace 2)" in caplog.text
 
 
 async def test_a_folder_that_comes_in_parts(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -117,3 +118,22 @@ async def test_a_node_that_becomes_something_else(server: AsyncuaServer, driver:
     assert reading.text == {}
     server.write(address, 2.0, ua.VariantType.Double)
     assert (await driver.read(group, plan)).value[0] == 2.0
+
+
+async def test_a_namespace_that_is_not_there_is_said_with_those_that_are(
+    driver: OpcUaDriver, caplog: pytest.LogCaptureFixture
+) -> None:
+    plan = await plan_anew(driver, group_of(tag_at("nsu=urn:planet;s=A", "A"), tag_at("nsu=http://xyz;s=A", "B")))
+    assert plan.missing.tolist() == [BAD_NODE_ID_UNKNOWN] * 2
+    assert "the server has no namespace 'urn:planet' (did you mean 'urn:plant'?)" in caplog.text
+    assert re.search(r"no namespace 'http://xyz' \(it has '[^']+', 'urn:plant', 'urn:other'\)", caplog.text)
+
+
+@pytest.mark.parametrize(("missing", "is_explained"), [(10, True), (11, False)])
+async def test_where_many_paths_are_missing_none_is_explained(
+    server: AsyncuaServer, driver: OpcUaDriver, caplog: pytest.LogCaptureFixture, missing: int, is_explained: bool
+) -> None:
+    server.add(f"motor{missing}", 1.0, ua.VariantType.Double)
+    tags = (tag_at(f"/motor{missing}{each}", each) for each in "abcdefghijk"[:missing])
+    await plan_anew(driver, group_of(*tags))
+    assert (f"(did you mean 'motor{missing}'?)" in caplog.text) == is_explained

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, TextIO
 
 import click
 
-from cli.browse_rows import Matching, RowMaker
+from cli.browse_rows import AddressForm, Matching, RowMaker
 from cli.options import config_option
 from historian.config.load import load_sections
 from historian.config.tag_columns import COLUMNS
@@ -34,8 +34,8 @@ _HOST: Final = re.compile(r"[\w-]+(?:\.[\w-]+)+(?::\d+)?(?:/\S*)?|[\w-]+:\d+(?:/
 @click.option("--match", "patterns", metavar="PATTERN", multiple=True, help="Only paths like this: 'Area1/*', '*/PV'.")
 @click.option("--output", type=click.Path(path_type=Path), help="The tag list to write; without it, stdout.")
 @click.option(
-    "--address", type=click.Choice(["id", "path"]), default="id", show_default=True,
-    help="Name a node by namespace URI and identifier, or by the path that leads to it.",
+    "--address", type=click.Choice(["id", "path", "both"]), default="id", show_default=True,
+    help="Name a node by namespace URI and identifier, by the path that leads to it, or by both, which must agree.",
 )  # fmt: skip
 @click.option(
     "--names", type=click.Choice(["path", "last"]), default="path", show_default=True,
@@ -49,7 +49,7 @@ def browse(
     server: str,
     patterns: tuple[str, ...],
     output: Path | None,
-    address: str,
+    address: AddressForm,
     names: str,
     source: str | None,
     scan_class: str | None,
@@ -70,7 +70,7 @@ def browse(
 
     settings, chosen, known = _settings(server, config_path)
     name = source or settings.name
-    row = RowMaker(name, scan_class or chosen, by_path=address == "path", last=names == "last")
+    row = RowMaker(name, scan_class or chosen, form=address, last=names == "last")
     log_to_stderr(verbose=False)
     with open_output(output) as file:
         text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)

@@ -6,11 +6,18 @@ import fnmatch
 import json
 import re
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from cli.tag_cells import enumeration_cell, number_cell
 from collectors.seen import Seen
-from historian.config.opcua_address import BrowseName, BrowsePathAddress, format_opcua_address, parse_opcua_address
+from historian.config.opcua_address import (
+    BrowseName,
+    BrowsePathAddress,
+    NodeAtPathAddress,
+    OpcUaAddress,
+    format_opcua_address,
+    parse_opcua_address,
+)
 from historian.config.tag_columns import COLUMNS
 from historian.config.tag_name import check_tag_name
 from historian.errors import UnusableValueError
@@ -18,6 +25,8 @@ from historian.errors import UnusableValueError
 if TYPE_CHECKING:
     from collectors.opcua.browse import Variable
     from collectors.opcua.waiting import Path
+
+AddressForm: TypeAlias = Literal["id", "path", "both"]
 
 _WILD: Final = re.compile(r"[*?\[]")
 
@@ -52,12 +61,12 @@ class RowMaker:
     ``renamed`` counts those that got another name for that, ``unnameable`` those that no list can hold.
     """
 
-    def __init__(self, source: str, scan_class: str, *, by_path: bool, last: bool) -> None:
+    def __init__(self, source: str, scan_class: str, *, form: AddressForm = "id", last: bool = False) -> None:
         self.renamed = 0
         self.unnameable = 0
         self._source = source
         self._scan_class = scan_class
-        self._by_path = by_path
+        self._form = form
         self._last = last
         self._names = Seen()
 
@@ -111,13 +120,15 @@ class RowMaker:
 
     def _address(self, variable: Variable, namespaces: Sequence[str]) -> str | None:
         """None where a cell would not give it back: spaces around it do not count there."""
-        if self._by_path:
-            steps = tuple(BrowseName(None, step.name) for step in variable.path)
-            address = format_opcua_address(BrowsePathAddress(steps))
-        else:
-            address = format_opcua_address(variable.address(namespaces))
+        address = format_opcua_address(self._address_of(variable, namespaces))
         try:
             parse_opcua_address(address.strip())
         except UnusableValueError:
             return None
         return address if address == address.strip() else None
+
+    def _address_of(self, variable: Variable, namespaces: Sequence[str]) -> OpcUaAddress:
+        node = variable.address(namespaces)
+        path = BrowsePathAddress(tuple(BrowseName(None, step.name) for step in variable.path))
+        forms: dict[AddressForm, OpcUaAddress] = {"id": node, "path": path, "both": NodeAtPathAddress(node, path)}
+        return forms[self._form]

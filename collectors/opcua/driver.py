@@ -21,13 +21,13 @@ from collectors.opcua.connection import Connection
 from collectors.opcua.data_values import DataValues
 from collectors.opcua.failures import log, unavailable
 from collectors.opcua.history import history_page, read_history
-from collectors.opcua.nodes import Address, NodeFinder, learn_server
+from collectors.opcua.nodes import NodeFinder, learn_server
 from collectors.opcua.requests import Batch, batch_of, read_values
 from collectors.opcua.server_notes import ServerNotes
 from collectors.opcua.session import open_session
 from collectors.opcua.types import value_types
 from collectors.opcua.values import TIMESTAMPS, Columns, UInt64Array, accepted_kinds
-from historian.config.opcua_address import BrowsePathAddress, parse_opcua_address
+from historian.config.opcua_address import NodeIdAddress, OpcUaAddress, parse_opcua_address
 from historian.config.settings import OpcUaSource
 from historian.errors import SourceUnavailableError
 from historian.model.clock import Clock
@@ -173,7 +173,7 @@ class OpcUaDriver:
     def _finder_now(self) -> NodeFinder:
         return self._finder or NodeFinder(self._connected())
 
-    async def _addresses(self, tags: Sequence[Tag]) -> list[Address]:
+    async def _addresses(self, tags: Sequence[Tag]) -> list[OpcUaAddress]:
         # In a thread: 20,000 browse paths take 400 ms to read, and other sources' scans are due meanwhile.
         return await asyncio.to_thread(_addresses_of, tags)
 
@@ -206,10 +206,10 @@ class OpcUaDriver:
             log.warning("%s: its clock is %.3f s %s ours", self._source.name, abs(ahead_us) / 1e6, side)
 
 
-def _is_looked_for(address: Address) -> bool:
+def _is_looked_for(address: OpcUaAddress) -> bool:
     """Whether the address names a path or a namespace, and not a node alone."""
-    return isinstance(address, BrowsePathAddress) or address.namespace_uri is not None
+    return not isinstance(address, NodeIdAddress) or address.namespace_uri is not None
 
 
-def _addresses_of(tags: Sequence[Tag]) -> list[Address]:
+def _addresses_of(tags: Sequence[Tag]) -> list[OpcUaAddress]:
     return [parse_opcua_address(tag.address) for tag in tags]

@@ -18,9 +18,14 @@ from collectors.opcua.data_values import microseconds_of
 from collectors.opcua.failures import RequestRefusedError, log
 from collectors.opcua.requests import read_attribute, standard_node
 from historian.config.nearest import did_you_mean
-from historian.config.opcua_address import BrowseName, BrowsePathAddress, NodeIdAddress
+from historian.config.opcua_address import (
+    BrowseName,
+    BrowsePathAddress,
+    NodeAtPathAddress,
+    NodeIdAddress,
+    OpcUaAddress,
+)
 
-Address: TypeAlias = NodeIdAddress | BrowsePathAddress
 Path: TypeAlias = tuple[BrowseName, ...]
 Children: TypeAlias = Mapping[str, Sequence[tuple[int, ua.NodeId]]]
 """Nodes below one node by name, each with the namespace of its name."""
@@ -84,14 +89,20 @@ class NodeFinder:
         self._connection = connection
         self._children: dict[ua.NodeId, Children] = {}
 
-    async def find(self, addresses: Sequence[Address]) -> list[ua.NodeId | str]:
+    async def find(self, addresses: Sequence[OpcUaAddress]) -> list[ua.NodeId | str]:
         """The node of each address, or in words why there is none."""
-        paths = {address.steps for address in addresses if isinstance(address, BrowsePathAddress)}
+        paths = {path.steps for path in map(_path_of, addresses) if path is not None}
         by_path = await self._walk(paths) if paths else {}
-        return [
-            by_path[address.steps] if isinstance(address, BrowsePathAddress) else self._node_id(address)
-            for address in addresses
-        ]
+        return [self._found(address, by_path) for address in addresses]
+
+    def _found(self, address: OpcUaAddress, by_path: Mapping[Path, ua.NodeId | str]) -> ua.NodeId | str:
+        match address:
+            case BrowsePathAddress(steps):
+                return by_path[steps]
+            case NodeAtPathAddress(node, BrowsePathAddress(steps)):
+                return _agreed(self._node_id(node), by_path[steps])
+            case _:
+                return self._node_id(address)
 
     def _node_id(self, address: NodeIdAddress) -> ua.NodeId | str:
         index = address.namespace_index
@@ -177,6 +188,25 @@ class NodeFinder:
                 break
             references += answer.References or ()
         return references
+
+
+def _path_of(address: OpcUaAddress) -> BrowsePathAddress | None:
+    match address:
+        case BrowsePathAddress():
+            return address
+        case NodeAtPathAddress(_, path):
+            return path
+        case _:
+            return None
+
+
+def _agreed(node: ua.NodeId | str, at_path: ua.NodeId | str) -> ua.NodeId | str:
+    """The node, if its path leads to it; else why it is not the one that was meant."""
+    if isinstance(node, str) or isinstance(at_path, str):
+        return node if isinstance(node, str) else at_path
+    if (node.NamespaceIndex, node.Identifier) == (at_path.NamespaceIndex, at_path.Identifier):
+        return node
+    return f"its path leads to {at_path.to_string()} now; is it another node than it was?"
 
 
 def _parameters(parents: Sequence[ua.NodeId]) -> ua.BrowseParameters:

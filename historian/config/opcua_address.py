@@ -1,10 +1,10 @@
-"""OPC UA addresses, as tag lists write them: a NodeId or a browse path from the Objects folder.
+"""OPC UA addresses, as tag lists write them: a NodeId, a browse path from the Objects folder, or a path that leads to one.
 
 Parsed here to check a configuration, and again by :mod:`collectors.opcua` to read the nodes.  The text of NodeIds is
 that of OPC 10000-6, 5.3.1.10: ``i=2258``, ``ns=2;s=TIC205.PV``, ``ns=1;b=M/RbKBsRVkePCePcx24oRA==``,
 ``nsu=urn:plant;g=09087e75-8e5e-499b-954f-f2a9603db28a``.  Browse paths are those relative paths of OPC 10000-4, A.2,
 that go down hierarchical references only: ``/Plant/2:TIC205/PV``; ``&`` before a character takes away its meaning
-(``/Plant/A&/B``).
+(``/Plant/A&/B``).  Both are a path, ``@`` and the NodeId that it has to lead to: ``/Plant/TIC205/PV@nsu=urn:plant;i=1001``.
 """
 
 from __future__ import annotations
@@ -33,8 +33,10 @@ MAX_STRING: Final = 4_096
 
 _NODE_ID: Final = re.compile(r"(?:ns=(\d+);|nsu=([^;]+);)?([isgb])=(.*)", re.ASCII | re.DOTALL)
 _STEP: Final = re.compile(r"(?:(\d+):)?(.*)", re.ASCII | re.DOTALL)
-_RESERVED: Final = "/.<>:#!&"
-"""The characters that ``&`` may stand before (OPC 10000-4, A.2)."""
+_NODE: Final = r"(?:ns=\d+;|nsu=[^;]+;)?[isgb]="
+_AT_NODE: Final = re.compile(rf"((?:&.|[^&@]|@(?!{_NODE}))+)@({_NODE}.*)", re.ASCII | re.DOTALL)
+_RESERVED: Final = "/.<>:#!&@"
+"""The characters that ``&`` may stand before (OPC 10000-4, A.2), and the one between a path and its node."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +67,31 @@ class BrowsePathAddress:
     steps: tuple[BrowseName, ...]
 
 
-def parse_opcua_address(text: str) -> NodeIdAddress | BrowsePathAddress:
+@dataclass(frozen=True, slots=True)
+class NodeAtPathAddress:
+    """A node by its identifier, which is read only while the browse path leads to it."""
+
+    node: NodeIdAddress
+    path: BrowsePathAddress
+
+
+OpcUaAddress: TypeAlias = NodeIdAddress | BrowsePathAddress | NodeAtPathAddress
+
+
+def parse_opcua_address(text: str) -> OpcUaAddress:
     """The node that ``text`` names.  Raises UnusableValueError when it is neither a NodeId nor a browse path."""
-    if text.startswith("/"):
-        return BrowsePathAddress(tuple(_browse_name(text, step) for step in _split_path(text)))
+    if not text.startswith("/"):
+        return _parse_node(text)
+    if both := _AT_NODE.fullmatch(text):
+        return NodeAtPathAddress(_parse_node(both[2]), _parse_path(both[1]))
+    return _parse_path(text)
+
+
+def _parse_path(text: str) -> BrowsePathAddress:
+    return BrowsePathAddress(tuple(_browse_name(text, step) for step in _split_path(text)))
+
+
+def _parse_node(text: str) -> NodeIdAddress:
     match = _NODE_ID.fullmatch(text)
     if match is None:
         raise UnusableValueError(shown(text), WANTED, _hint(text))
@@ -155,8 +178,10 @@ def _hint(text: str) -> str:
     return ""
 
 
-def format_opcua_address(address: NodeIdAddress | BrowsePathAddress) -> str:
+def format_opcua_address(address: OpcUaAddress) -> str:
     """The text that :func:`parse_opcua_address` reads as ``address``."""
+    if isinstance(address, NodeAtPathAddress):
+        return f"{format_opcua_address(address.path)}@{format_opcua_address(address.node)}"
     if isinstance(address, BrowsePathAddress):
         return "".join(f"/{_step_text(step)}" for step in address.steps)
     if address.namespace_uri is not None:
@@ -168,7 +193,7 @@ def format_opcua_address(address: NodeIdAddress | BrowsePathAddress) -> str:
 
 def _step_text(step: BrowseName) -> str:
     # Of the characters that may be escaped, those that mean something here.
-    escaped = re.sub(r"([/&:])", r"&\1", step.name)
+    escaped = re.sub(r"([/&:@])", r"&\1", step.name)
     return escaped if step.namespace_index is None else f"{step.namespace_index}:{escaped}"
 
 

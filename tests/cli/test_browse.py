@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.browse_rows import Matching, RowMaker
+from cli.browse_rows import AddressForm, Matching, RowMaker
 from collectors.opcua.browse import Variable
 from collectors.opcua.described import Described
 from collectors.simulator.plant import SimulatedServer
@@ -46,7 +46,10 @@ def folder(tmp_path: Path, url: str) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("options", [(), ("--address", "path"), ("--names", "last", "--match", "Plant/Reactor/*")])
+@pytest.mark.parametrize(
+    "options",
+    [(), ("--address", "path"), ("--address", "both"), ("--names", "last", "--match", "Plant/Reactor/*")],
+)
 def test_the_list_is_a_configuration_that_is_read(folder: Path, options: tuple[str, ...]) -> None:
     done = historian("browse", "mixer", "--output", "tags.csv", *options, folder=folder)
     assert done.returncode == 0, done.stderr
@@ -136,10 +139,12 @@ def variable(*names: str, node: object = None, kind: ValueType = ValueType.FLOAT
     return Variable(path(*names), node or ua.NodeId(names[-1], 2), kind, Described(**said))  # type: ignore[arg-type]
 
 
-def rows_of(*variables: Variable, last: bool = False, by_path: bool = False) -> tuple[list[dict[str, str]], RowMaker]:
+def rows_of(
+    *variables: Variable, last: bool = False, form: AddressForm = "id"
+) -> tuple[list[dict[str, str]], RowMaker]:
     from historian.config.tag_columns import COLUMNS
 
-    maker = RowMaker("s", "fast", by_path=by_path, last=last)
+    maker = RowMaker("s", "fast", form=form, last=last)
     return [dict(zip(COLUMNS, row, strict=True)) for row in maker.rows(variables, ["", "urn:own", "urn:a;b"])], maker
 
 
@@ -157,8 +162,10 @@ def test_addresses_that_a_cell_would_change_are_left_out() -> None:
     assert (rows, maker.unnameable) == ([], 1)
     rows, _ = rows_of(variable("A", "PV"))
     assert rows[0]["address"] == "nsu=urn:a%3Bb;s=PV"
-    rows, _ = rows_of(variable("A/B", "2:P&V"), by_path=True)
+    rows, _ = rows_of(variable("A/B", "2:P&V"), form="path")
     assert rows[0]["address"] == "/A&/B/2&:P&&V"
+    rows, _ = rows_of(variable("A", "PV@i=1"), form="both")
+    assert rows[0]["address"] == "/A/PV&@i=1@nsu=urn:a%3Bb;s=PV@i=1"
 
 
 def test_states_and_ranges_only_where_they_mean_something() -> None:

@@ -120,6 +120,26 @@ async def test_a_node_that_becomes_something_else(server: AsyncuaServer, driver:
     assert (await driver.read(group, plan)).value[0] == 2.0
 
 
+async def test_a_number_that_means_another_node_now_is_not_read(
+    server: AsyncuaServer, driver: OpcUaDriver, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As with controllers that number their nodes anew, of which all have the same type."""
+    numbers = (70_011, 70_012)
+    group = group_of(*(tag_at(f"/{name}{each}@nsu={PLANT_URI};i={each}", str(each)) for each in numbers))
+    for number in numbers:
+        server.do(add_number(server, number, f"{name}{number}", float(number)))
+    plan = await plan_anew(driver, group)
+    assert plan.is_complete
+    assert (await driver.read(group, plan)).value.tolist() == [70_011.0, 70_012.0]
+    for number, other in (numbers, numbers[::-1]):
+        server.delete(f"ns={PLANT};i={number}")
+        server.do(add_number(server, number, f"{name}{other}", float(other)))
+    plan = await plan_anew(driver, group)
+    assert (await driver.read(group, plan)).status.tolist() == [BAD_NODE_ID_UNKNOWN] * 2
+    assert f"its path leads to ns={PLANT};i=70012 now; is it another node than it was?" in caplog.text
+    assert not plan.is_complete, "so that the runner looks again"
+
+
 async def test_a_namespace_that_is_not_there_is_said_with_those_that_are(
     driver: OpcUaDriver, caplog: pytest.LogCaptureFixture
 ) -> None:

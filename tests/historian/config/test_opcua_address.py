@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from historian.config.opcua_address import (
     BrowseName,
     BrowsePathAddress,
+    NodeAtPathAddress,
     NodeIdAddress,
+    OpcUaAddress,
     format_opcua_address,
     parse_opcua_address,
 )
@@ -114,11 +116,11 @@ def test_agrees_with_another_implementation(namespace, identifier):
     assert (address.namespace_index, address.identifier) == (namespace, identifier)
 
 
-NAMES = st.text("ab/&.:!#<>0 é", min_size=1, max_size=6)
+NAMES = st.text("ab/&.:!#<>@i=0 é", min_size=1, max_size=6)
 
 
 def escaped(name: str) -> str:
-    return "".join(f"&{sign}" if sign in "/.<>:#!&" else sign for sign in name)
+    return "".join(f"&{sign}" if sign in "/.<>:#!&@" else sign for sign in name)
 
 
 @given(st.lists(st.tuples(st.none() | st.integers(0, 65535), NAMES), min_size=1, max_size=4))
@@ -143,7 +145,25 @@ def test_a_node_that_is_written_reads_back(uri, index, identifier):
     assert parse_opcua_address(format_opcua_address(node)) == node
 
 
+@given(
+    st.lists(st.tuples(st.none() | st.integers(0, 65535), NAMES), min_size=1, max_size=3),
+    st.sampled_from([("i", 1), ("s", "@i=1"), ("s", "/a@s=b")]), st.sampled_from([None, "urn:a@i=1"]),
+)  # fmt: skip
+def test_a_path_with_its_node_reads_back(steps, identifier, uri):
+    path = BrowsePathAddress(tuple(BrowseName(*step) for step in steps))
+    both = NodeAtPathAddress(NodeIdAddress(None if uri else 0, uri, *identifier), path)
+    assert parse_opcua_address(format_opcua_address(both)) == both
+
+
+def test_a_path_with_its_node():
+    address = parse_opcua_address("/Plant/me@home/PV@nsu=urn:plant;i=7")
+    steps = tuple(BrowseName(None, name) for name in ("Plant", "me@home", "PV"))
+    assert address == NodeAtPathAddress(NodeIdAddress(None, "urn:plant", "i", 7), BrowsePathAddress(steps))
+    with pytest.raises(UnusableValueError):
+        parse_opcua_address("/Plant/PV@i=x")
+
+
 @given(st.text(max_size=20))
 def test_any_text_is_an_address_or_refused(text):
     with suppress(UnusableValueError):
-        assert isinstance(parse_opcua_address(text), NodeIdAddress | BrowsePathAddress)
+        assert isinstance(parse_opcua_address(text), OpcUaAddress)

@@ -1,10 +1,11 @@
-"""OPC UA addresses, as tag lists write them: a NodeId, a browse path from the Objects folder, or a path that leads to one.
+"""OPC UA addresses, as tag lists write them: a NodeId, a browse path from the Objects folder, or both.
 
 Parsed here to check a configuration, and again by :mod:`collectors.opcua` to read the nodes.  The text of NodeIds is
 that of OPC 10000-6, 5.3.1.10: ``i=2258``, ``ns=2;s=TIC205.PV``, ``ns=1;b=M/RbKBsRVkePCePcx24oRA==``,
 ``nsu=urn:plant;g=09087e75-8e5e-499b-954f-f2a9603db28a``.  Browse paths are those relative paths of OPC 10000-4, A.2,
 that go down hierarchical references only: ``/Plant/2:TIC205/PV``; ``&`` before a character takes away its meaning
-(``/Plant/A&/B``).  Both are a path, ``@`` and the NodeId that it has to lead to: ``/Plant/TIC205/PV@nsu=urn:plant;i=1001``.
+(``/Plant/A&/B``).  Both are a path, ``@`` and the NodeId that it has to lead to:
+``/Plant/TIC205/PV@nsu=urn:plant;i=1001``.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The loop that hands pending samples to the store, at most one commit interval apart, and moves the buffer on.
 
 The store works in a thread of its own, so that no scan waits for a disk.  When the store cannot take a commit (no
-room on the disk), the samples stay in memory up to a limit and are tried again; past the limit collection pauses, and
-the gap is marked in every tag.
+room on the disk), the samples stay in memory up to a limit and are tried again with growing pauses; past the limit
+collection pauses, and the gap is marked in every tag.
 """
 
 from __future__ import annotations
@@ -28,6 +28,10 @@ _log = logging.getLogger("historian.pipeline")
 BYTES_PER_SAMPLE: Final = 24
 EXTRA_BYTES: Final = 100
 """Memory of a sample in columns, and of an entry for text or an exact whole number: roughly, for the limit only."""
+
+LONGEST_PAUSE_S: Final = 5.0
+"""Between two attempts while nothing can be written.  Each puts together and encodes all that waits: seconds of a
+processor when it is a quarter of a GiB."""
 
 LATE: Final = "from the history of the source"
 """Why samples of the past are stored, for the audit."""
@@ -79,6 +83,7 @@ class CommitLoop:
         self._flush_under_way: asyncio.Future[None] | None = None
         self._committing = ThreadPoolExecutor(1, "commit")
         self._flushing = ThreadPoolExecutor(1, "flush")
+        self._failures = 0
         self.commits = 0
         self.commit_ms = 0.0
         self.commit_max_ms = 0.0
@@ -101,8 +106,12 @@ class CommitLoop:
             await self.commit_once()
             self._start_flush()
             # A commit that took longer than the interval is followed at once by the next, not by two.
-            due_s = max(due_s + self._interval_s, loop.time())
+            due_s = max(due_s + self._pause_s(), loop.time())
             await wait_or_stop(stop, due_s - loop.time())
+
+    def _pause_s(self) -> float:
+        """The interval; while nothing can be written twice as long after each attempt, up to a limit."""
+        return min(self._interval_s * 2.0 ** min(self._failures, 16), max(LONGEST_PAUSE_S, self._interval_s))
 
     async def commit_once(self) -> bool:
         """One commit of everything pending; False when the store had no room and it is kept for the next time."""
@@ -122,9 +131,12 @@ class CommitLoop:
 
     async def _commit(self, *, final: bool) -> bool:
         self._types.update(self._pipeline.take_types())
-        commit = merged(self._unsent, self._pipeline.take(self._health()))
-        self._unsent = commit
         loop = asyncio.get_running_loop()
+        commit = self._pipeline.take(self._health())
+        if self._unsent is not None:
+            # In the thread, because to put a large backlog together takes longer than a scan.
+            commit = await loop.run_in_executor(self._committing, merged, self._unsent, commit)
+        self._unsent = commit
         started = time.perf_counter()
         try:
             await loop.run_in_executor(self._committing, self._write, commit, dict(self._types), final)
@@ -168,6 +180,7 @@ class CommitLoop:
 
     def _keep(self, commit: Commit, error: HistorianError) -> None:
         self.last_error = str(error)
+        self._failures += 1
         if self.state == "ok":
             is_full = isinstance(error, StoreFullError)
             self.state = "full" if is_full else "failing"
@@ -182,6 +195,7 @@ class CommitLoop:
 
     def _note_done(self, took_ms: float) -> None:
         self.commits += 1
+        self._failures = 0
         self.commit_ms = took_ms
         self.recent_ms.note(took_ms)
         self.commit_max_ms = max(self.commit_max_ms, took_ms)
@@ -213,10 +227,8 @@ class CommitLoop:
             self._notice(f"the buffer could not be moved to the archive, it is kept and tried again: {reason}")
 
 
-def merged(earlier: Commit | None, later: Commit) -> Commit:
+def merged(earlier: Commit, later: Commit) -> Commit:
     """Two commits as one: samples and events of both, figures and newest samples of the later."""
-    if earlier is None:
-        return later
     return replace(
         later,
         stored=concatenate([earlier.stored, later.stored]),

@@ -1,6 +1,7 @@
 """From the pipeline to the store: nothing lost when there is no room, and an honest gap past the limit."""
 
 import asyncio
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,15 @@ from historian.model.samples import Samples, concatenate
 from historian.model.scan import Scan, ScanGroup
 from historian.model.status import BAD_RESOURCE_UNAVAILABLE, BAD_SHUTDOWN, GOOD
 from historian.model.tag import Tag, ValueType
-from historian.pipeline.commit_loop import BYTES_PER_SAMPLE, CommitLoop, commit_bytes, memory_bytes, merged
+from historian.pipeline import commit_loop
+from historian.pipeline.commit_loop import (
+    BYTES_PER_SAMPLE,
+    LONGEST_PAUSE_S,
+    CommitLoop,
+    commit_bytes,
+    memory_bytes,
+    merged,
+)
 from historian.pipeline.pipeline import Pipeline
 from support.fake_clock import FakeClock
 
@@ -161,6 +170,33 @@ async def test_past_the_memory_limit_collection_pauses_and_the_gap_is_marked():
     assert mine.status.tolist() == [GOOD, GOOD, GOOD, BAD_RESOURCE_UNAVAILABLE, GOOD]
     assert (np.diff(mine.time_us) > 0).all()
     world.loop.close()
+
+
+async def test_a_store_that_takes_nothing_for_long_is_tried_with_growing_pauses(world, monkeypatch):
+    """A backlog of hours is put together in the thread of commits: no scan waits for it."""
+    pauses, threads, stop = [], set(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+    started_s = loop.time()
+    monkeypatch.setattr(loop, "time", lambda: started_s + sum(pauses))
+
+    async def wait(_, seconds):
+        pauses.append(seconds)
+        world.store.full = len(pauses) < 15
+        if len(pauses) == 18:
+            stop.set()
+
+    def put_together(earlier, later):
+        threads.add(threading.current_thread())
+        return merged(earlier, later)
+
+    monkeypatch.setattr(commit_loop, "wait_or_stop", wait)
+    monkeypatch.setattr(commit_loop, "merged", put_together)
+    world.store.full = True
+    await world.loop.run(stop)
+    growing = [0.005 * 2**number for number in range(1, 10)]
+    assert pauses == pytest.approx([*growing, *[LONGEST_PAUSE_S] * 6, 0.005, 0.005, 0.005])
+    assert threading.main_thread() not in threads
+    assert len(threads) == 1
 
 
 async def test_the_last_commit_ends_the_run(world):

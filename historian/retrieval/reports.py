@@ -11,11 +11,13 @@ from typing import Final
 
 REPORTS: Final = ("never_connected", "silent_longest", "most_changing", "refused")
 
+# Two kinds: nothing was ever heard of the tag, or its device says that there is no such address.
 _NEVER_CONNECTED: Final = """
 create macro never_connected() as table
 select tag, source, address, scan_class, status, valid_from as since
 from tags left join snapshot using (tag)
-where last_scan is null and source <> '' and tag not like 'historian.%'
+where (last_scan is null or status in ('BadNodeIdUnknown', 'BadNodeIdInvalid', 'BadConfigurationError'))
+    and source <> '' and tag not like 'historian.%'
 order by tag"""
 
 _SILENT_LONGEST: Final = """

@@ -45,7 +45,7 @@ SECOND = 1_000_000
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 TIMEOUT_US = 4 * SECOND
-COMMIT_US = 20 * SECOND
+COMMIT_US = MINUTE
 """More than any configuration allows: 13 hours of commits each second would take minutes."""
 TURNS = 20
 """Of the event loop for each moment: more than any chain of awaits between a made-up device and the pipeline."""

@@ -5,26 +5,39 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from typing import Final
 
 from cli.event_loop import run
 from cli.log import log_to_stderr
 from cli.process_figures import ProcessorShare
+from cli.start import open_closed_streams
 from collectors.workers.worker import work
+from historian import __version__
 
-VERBOSE = "--verbose"
+VERBOSE: Final = "--verbose"
+
+NOT_FOR_US: Final = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+"""Who stops a service or lets it reload may tell all of its processes; we follow the main process, and end when it is
+gone.  By name: no system has all of them."""
 
 
 def worker_command(*, verbose: bool) -> list[str]:
-    """The command that runs a worker, in the environment of this process."""
-    return [sys.executable, "-P", "-m", "cli.collect_worker", *([VERBOSE] if verbose else [])]
+    """The command that runs a worker, in the environment of this process; it takes orders of this version only."""
+    return [sys.executable, "-P", "-m", "cli.collect_worker", __version__, *([VERBOSE] if verbose else [])]
 
 
 def main() -> None:
     """Be a worker of whoever is at the other end of stdin and stdout."""
-    # Who stops a service may tell all of its processes; we end in the order of the main process, or when it is gone.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
+    for name in NOT_FOR_US:
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    open_closed_streams()
     log_to_stderr(verbose=VERBOSE in sys.argv[1:])
+    if __version__ not in sys.argv[1:]:
+        sys.exit(
+            f"historian: this worker cannot begin: it is of version {__version__}, the main process of another one; "
+            "plant-historian was replaced while it ran, start historian collect anew"
+        )
     figures = ProcessorShare()
     orders = os.fdopen(os.dup(sys.stdin.fileno()), "rb", buffering=0)
     messages = os.fdopen(os.dup(sys.stdout.fileno()), "wb")

@@ -9,13 +9,17 @@ from typing import Final
 EXIT_INTERRUPTED: Final = 130
 
 
-def main() -> None:
-    """Load the command line and run it."""
-    # Nobody may be there to write to (``>&-``, a service on Windows); what is said goes nowhere then.
+def open_closed_streams() -> None:
+    """Nobody may be there to write to (``>&-``, a service on Windows); what is said goes nowhere then."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             # Open as long as the process is.
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123 - no path
+
+
+def main() -> None:
+    """Load the command line and run it."""
+    open_closed_streams()
     try:
         from cli.main import main as run  # noqa: PLC0415 - see above: this is what takes its time
 

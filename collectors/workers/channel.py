@@ -17,6 +17,8 @@ from collections.abc import Callable
 from io import RawIOBase
 from typing import Any, BinaryIO, Final
 
+from collectors.source_log import log
+
 LENGTH: Final = struct.Struct(">Q")
 """Before each message: how many bytes it has."""
 
@@ -80,13 +82,24 @@ class Channel:
             self._outgoing.close()
 
     def _read(self) -> None:
-        with contextlib.suppress(RuntimeError), self._incoming:  # the loop is closed: nobody is left to be told
-            with contextlib.suppress(OSError, EOFError):
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to be told
+            # Closed before the end is told: whoever hears of it may let go of everything.
+            with contextlib.suppress(OSError, EOFError), self._incoming:
                 while True:
-                    message = pickle.loads(self._exactly(*LENGTH.unpack(self._exactly(LENGTH.size))))  # noqa: S301 - see above
+                    message = self._next()
                     self._room.acquire()
                     self._loop.call_soon_threadsafe(self._deliver, message)
             self._loop.call_soon_threadsafe(self._ended)
+
+    def _next(self) -> object:
+        """The next message.  Raises EOFError when there is none, or none that can be read, which is logged."""
+        try:
+            return pickle.loads(self._exactly(*LENGTH.unpack(self._exactly(LENGTH.size))))  # noqa: S301 - see above
+        except (OSError, EOFError):
+            raise
+        except Exception as error:  # last line of defence: if this did not end, nobody would take its place
+            log.error("cannot read what another process of ours has sent", exc_info=error)
+            raise EOFError from error
 
     def _exactly(self, size: int) -> bytearray:
         """So many bytes.  Raises EOFError when the other end is gone, in the middle of a message or not."""

@@ -115,8 +115,9 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """The sign of life: health figures of each source by its name, and of the process itself."""
+    """What was so at ``time_us``: health figures of each source by its name, and of the process itself."""
 
+    time_us: int
     sources: Mapping[str, Mapping[str, object]]
     process: Mapping[str, object]
 

@@ -30,13 +30,17 @@ class RemoteSink:
         self._late_sent = 0
         self._late = LateTaken(0, 0)
 
+    @property
+    def has_room(self) -> bool:
+        """Whether no more waits than half of what may."""
+        return self._channel.waiting_bytes <= self._limit_bytes // 2
+
     def accept(self, scan: Scan) -> None:
         """Send one scan, unless too much waits already."""
         self._lanes[scan.group] = len(scan)
-        if self._is_paused:
-            if self._channel.waiting_bytes > self._limit_bytes // 2:
-                return
-            self._is_paused = False
+        if self._is_paused and not self.has_room:
+            return
+        self._is_paused = False
         self._channel.send(scan)
         if self._channel.waiting_bytes > self._limit_bytes:
             self._pause()

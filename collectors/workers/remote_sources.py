@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from collectors.sink import Sink
+from collectors.source_log import log
 from collectors.source_task import SourceTask
 from collectors.workers.messages import Figures, Happened, Noted, TypesTold
 from historian.model.scan import LateValues, Scan, ScanGroup
@@ -92,16 +93,25 @@ class RemoteSources:
     def mark_bad(self, since_us: int, why: str) -> None:
         """Nothing was heard of the worker since then: nobody may take the last values for what came after."""
         self.late_taken = 0
-        for name, task in self._tasks.items():
+        for task in self.tasks:
             for group in task.groups:
-                self._sink.accept(Scan.unanswered(group.number, len(group.tags), since_us, BAD_INTERNAL_ERROR))
-            health = replace(task, figures=self._figures[name]).new_health()
-            health.points = health.bad = sum(len(group.tags) for group in task.groups)
-            health.note_error(BAD_INTERNAL_ERROR, why)
-            health.updated_us = since_us
-            # Its last figures are a little older than its last scan.
-            health.last_good_us = max(health.last_good_us, self._last_good_us.get(name, 0))
-            figures = self._figures[name] = health.as_mapping()
-            # What was missed begins behind the last value, not where it was marked.
-            known_us = health.last_good_us or task.known_until_us
-            self._tasks[name] = replace(task, figures=figures, known_until_us=known_us)
+                self._mark_group(group, since_us)
+            self._tasks[task.name] = self._as_left(task, since_us, why)
+
+    def _mark_group(self, group: ScanGroup, since_us: int) -> None:
+        try:
+            self._sink.accept(Scan.unanswered(group.number, len(group.tags), since_us, BAD_INTERNAL_ERROR))
+        except Exception as error:  # noqa: BLE001 - last line of defence: what takes the scans may be what is broken
+            log.error("%s: tags of it cannot be marked Bad either", group.source, exc_info=error)
+
+    def _as_left(self, task: SourceTask, since_us: int, why: str) -> SourceTask:
+        """The task as the next worker gets it."""
+        health = replace(task, figures=self._figures[task.name]).new_health()
+        health.points = health.bad = sum(len(group.tags) for group in task.groups)
+        health.note_error(BAD_INTERNAL_ERROR, why)
+        health.updated_us = since_us
+        # Its last figures are a little older than its last scan.
+        health.last_good_us = max(health.last_good_us, self._last_good_us.get(task.name, 0))
+        figures = self._figures[task.name] = health.as_mapping()
+        # What was missed begins behind the last value, not where it was marked.
+        return replace(task, figures=figures, known_until_us=health.last_good_us or task.known_until_us)

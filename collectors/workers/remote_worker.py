@@ -1,12 +1,13 @@
 """A worker as the main process sees it: its process, what is asked of it, and what happens when it dies.
 
-Its sources turn Bad when its last message was taken, and another process gets the same tasks, after a pause that grows
-when that happens again and again.
+Its sources turn Bad from its last word on, and another process gets the same tasks, after a pause that grows when that
+happens again and again.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
@@ -34,7 +35,7 @@ from collectors.workers.messages import (
 from collectors.workers.remote_sources import RemoteSources
 from collectors.workers.worker_process import WorkerProcess
 from historian.model.clock import US_PER_S, AnchoredClock
-from historian.model.scan import ScanGroup
+from historian.model.scan import Scan, ScanGroup
 
 MOST_SILENT_S: Final = 15.0
 """A worker without a sign of life for so long hangs, and is killed."""
@@ -49,14 +50,28 @@ State: TypeAlias = Literal["starting", "running", "dead", "stopped"]
 class _Ticket:
     """Something the worker was asked for; ``exchange`` is still to be called."""
 
-    done: asyncio.Future[str]
+    done: asyncio.Future[None]
     exchange: Callable[[], None] | None = None
 
     def call_exchange(self) -> None:
-        """Call it, once."""
+        """Call it, once.  Raises what it raises, which the one who waits is told too."""
         exchange, self.exchange = self.exchange, None
-        if exchange is not None:
+        if exchange is None:
+            return
+        try:
             exchange()
+        except Exception as error:
+            self.settle(error)
+            raise
+
+    def settle(self, error: Exception | None = None) -> None:
+        """Let the one who waits go on, or raise ``error`` there."""
+        if self.done.done():
+            return  # told already, or does not wait any more
+        if error is None:
+            self.done.set_result(None)
+        else:
+            self.done.set_exception(error)
 
 
 class RemoteWorker:
@@ -128,7 +143,8 @@ class RemoteWorker:
         """Let it close its connections and end; it is killed if that takes longer than ``wait_s``."""
         self._is_closing = True
         try:
-            if self._process is not None:
+            # One that has not said a word has read nothing; it would take its time to start only to end.
+            if self._process is not None and self._state == "running":
                 self._send(Stop())
                 async with asyncio.timeout(wait_s):
                     await self._gone.wait()
@@ -158,8 +174,9 @@ class RemoteWorker:
         process, self._process = self._process, None
         self._gone.set()
         for ticket in self._tickets.values():
-            ticket.call_exchange()
-            ticket.done.set_result("")
+            with contextlib.suppress(Exception):  # the one who waits is told
+                ticket.call_exchange()
+            ticket.settle()
         self._tickets.clear()
         if not self._is_closing:
             self._state = "dead"
@@ -210,17 +227,16 @@ class RemoteWorker:
     async def _ask(self, order: Callable[[int], Order], exchange: Callable[[], None] | None = None) -> None:
         """Return when it is done; where there is no process, or no more, then nothing has to be done but ``exchange``.
 
-        Raises RuntimeError for a fault of ours in the worker.
+        Raises what ``exchange`` raises, and RuntimeError for a fault of ours in the worker.
         """
-        number, self._next_ticket = self._next_ticket, self._next_ticket + 1
-        ticket = _Ticket(asyncio.get_running_loop().create_future(), exchange)
         if self._process is None:
-            ticket.call_exchange()
+            if exchange is not None:
+                exchange()
             return
-        self._tickets[number] = ticket
+        number, self._next_ticket = self._next_ticket, self._next_ticket + 1
+        ticket = self._tickets[number] = _Ticket(asyncio.get_running_loop().create_future(), exchange)
         self._process.send(order(number))
-        if error := await ticket.done:
-            raise RuntimeError(error)
+        await ticket.done
 
     def _send(self, order: Order) -> None:
         if self._process is not None:
@@ -241,11 +257,12 @@ class RemoteWorker:
         }
 
     def _take(self, report: Report) -> None:
-        self._heard_us = self._clock.wall_us()
+        self._silent_s = 0.0
         try:
             self._handle(report)
         except Exception as error:  # noqa: BLE001 - last line of defence: as a runner that ends by a fault of ours
-            log.exception("a fault in the collector itself while taking what %s has read", self._name)
+            if not self._why:  # more of the same may be on its way
+                log.exception("a fault in the collector itself while taking what %s has read", self._name)
             self._kill(f"was killed because what it read could not be taken: {error!r}")
 
     def _handle(self, report: Report) -> None:
@@ -253,8 +270,16 @@ class RemoteWorker:
             case Exchanged():
                 self._tickets[report.ticket].call_exchange()
             case Done():
-                self._tickets.pop(report.ticket).done.set_result(report.error)
+                self._tickets.pop(report.ticket).settle(RuntimeError(report.error) if report.error else None)
             case _:
+                self._note(report)
                 self.sources.take(report)
-        if isinstance(report, Figures):
-            self._state, self._silent_s, self._own = "running", 0.0, report.process
+
+    def _note(self, report: Report) -> None:
+        # By its own time: it may have waited for long to be taken.
+        match report:
+            case Scan():
+                self._heard_us = max(self._heard_us, report.arrival_us)
+            case Figures():
+                self._heard_us = max(self._heard_us, report.time_us)
+                self._state, self._own = "running", report.process

@@ -77,6 +77,7 @@ class _Worker:
         self._channel = channel
         self._clock = clock
         self._process = process
+        self._sink = sink
         self._sources = LocalSources(sink, SystemTimer(clock))
 
     async def run(self, orders: asyncio.Queue[Order], stopping: asyncio.Task[bool]) -> None:
@@ -132,7 +133,9 @@ class _Worker:
             await asyncio.sleep(BEAT_S)
 
     def _send_figures(self) -> None:
-        self._channel.send(Figures(self._sources.figures(), self._process()))
+        # Whoever takes nothing for hours needs no signs of life, which would fill the memory instead of scans.
+        if self._sink.has_room:
+            self._channel.send(Figures(self._clock.wall_us(), self._sources.figures(), self._process()))
 
     async def _keep_time(self) -> None:
         """Follow the system clock as the main process does, which tells of steps."""

@@ -7,6 +7,7 @@ import contextlib
 import os
 from io import FileIO
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -98,6 +99,18 @@ async def test_a_message_that_was_cut_off_is_none():
         await end.until_ended()
         await end.close()
     assert end.taken == []
+
+
+@pytest.mark.parametrize("sent", [LENGTH.pack(9) + b"not a pic", LENGTH.pack(1 << 62) + b"printed by somebody"])
+async def test_what_cannot_be_read_ends_the_channel_and_is_logged(sent, caplog):
+    incoming, outgoing = os.pipe()
+    with os.fdopen(outgoing, "wb", buffering=0) as writer:
+        end = End(incoming, os.open(os.devnull, os.O_WRONLY))
+        writer.write(sent)
+        await end.until_ended()
+        await end.close()
+    assert end.taken == []
+    assert "cannot read what another process of ours has sent" in caplog.text
 
 
 async def test_what_the_pipe_does_not_take_is_counted():

@@ -92,3 +92,10 @@ def test_late_values_wait_until_the_main_process_has_stored_them(sink):
     assert sink.late_waiting == 42, "12 on their way, 30 not stored yet"
     sink.note_late(LateTaken(taken=42, waiting=0))
     assert sink.late_waiting == 0
+
+
+def test_there_is_room_as_long_as_half_of_what_may_wait_does(pipe, sink):
+    pipe.waiting_bytes = 500
+    assert sink.has_room
+    pipe.waiting_bytes = 501
+    assert not sink.has_room

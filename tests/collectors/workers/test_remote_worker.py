@@ -6,7 +6,6 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +17,12 @@ from collectors.workers.remote_sources import RemoteSources
 from collectors.workers.remote_worker import MOST_SILENT_S, START_S, RemoteWorker
 from historian.config.settings import ModbusSource, NetworkEndpoint
 from historian.model.clock import AnchoredClock
-from historian.model.scan import LateValues, Scan, ScanGroup
+from historian.model.scan import Scan, ScanGroup
 from historian.model.status import BAD_INTERNAL_ERROR, GOOD
 from historian.model.tag import Tag
 from support.fake_clock import START_US, FakeClock
 from support.fake_timer import FakeTimer
+from support.kept_sink import KeptSink
 
 SECOND = 1_000_000
 BOUND_S = 20.0
@@ -31,32 +31,6 @@ SILENT = (sys.executable, "-IS", "-c", "import sys; sys.stdin.buffer.read()")
 """Ends when its input ends, and says nothing."""
 
 ENDS_AT_ONCE = (sys.executable, "-IS", "-c", "raise SystemExit(3)")
-
-
-@dataclass
-class KeptSink:
-    """A sink that keeps everything."""
-
-    scans: list[Scan] = field(default_factory=list)
-    late: list[LateValues] = field(default_factory=list)
-    events: list[tuple[str, str, str]] = field(default_factory=list)
-    notes: dict[tuple[str, str], str] = field(default_factory=dict)
-    late_waiting: int = 0
-
-    def accept(self, scan: Scan) -> None:
-        self.scans.append(scan)
-
-    def accept_late(self, late: LateValues) -> None:
-        self.late.append(late)
-
-    def types_resolved(self, types) -> None:
-        """None are told here."""
-
-    def event(self, kind: str, object_: str, text: str) -> None:
-        self.events.append((kind, object_, text))
-
-    def remember(self, source: str, key: str, note: str) -> None:
-        self.notes[source, key] = note
 
 
 def group(number: int, tags: int = 2) -> ScanGroup:
@@ -121,7 +95,7 @@ def test_counters_go_on_where_the_dead_worker_left_them_and_its_gap_begins_at_th
     sources = RemoteSources(sink)
     sources.add(task(group(0)))
     told = {**sources.figures()["s"], "state": "connected", "scans": 7, "good": 2, "last_good_us": START_US}
-    sources.take(Figures({"s": told, "unknown": {}}, {}))
+    sources.take(Figures(START_US, {"s": told, "unknown": {}}, {}))
     sources.mark_bad(START_US + SECOND, "it is gone")
     figures = sources.figures()["s"]
     assert {key: figures[key] for key in ("state", "scans", "good", "bad", "errors", "last_error")} == {
@@ -182,12 +156,15 @@ async def test_a_worker_without_a_sign_of_life_is_killed():
 
 async def test_one_that_has_told_its_figures_may_be_silent_for_less():
     world = World()
+    world.worker.add(task(group(0)))
     world.worker.launch()
-    world.worker._take(Figures({}, {"memory_bytes": 5}))
+    world.worker._take(Figures(START_US, {}, {"memory_bytes": 5}))
     assert world.worker.figures()["state"] == "running"
     assert world.worker.figures()["memory_bytes"] == 5
-    world.worker.beat(MOST_SILENT_S)
-    world.worker._take(Figures({}, {}))
+    # With much to take, its figures come late, and other things are as good a sign.
+    for sign in (Figures(START_US, {}, {}), scan(0)):
+        world.worker.beat(MOST_SILENT_S)
+        world.worker._take(sign)
     world.worker.beat(MOST_SILENT_S)
     assert not world.sink.events
     world.worker.beat(0.25)
@@ -208,13 +185,50 @@ async def test_the_gap_begins_when_it_was_heard_of_last():
     await world.worker.close(0.0)
 
 
-async def test_what_cannot_be_taken_ends_the_worker():
+async def test_the_gap_begins_where_its_last_word_was_said_however_late_that_is_taken():
     world = World()
     world.worker.add(task(group(0)))
     world.worker.launch()
-    world.worker._take(Exchanged(99))
+    world.system.advance(seconds=30)  # the main process stood still, its worker did not
+    world.worker._take(scan(0, START_US + 3 * SECOND))
+    world.worker._take(Figures(START_US + 4 * SECOND, {}, {}))
+    world.worker._take(scan(0, START_US + SECOND))  # a hole is marked where it begins
+    world.worker._kill("dies")
+    await world.until(world.bad)
+    assert world.bad() == [(0, START_US + 4 * SECOND, BAD_INTERNAL_ERROR)]
+    await world.worker.close(0.0)
+
+
+async def test_what_cannot_be_taken_ends_the_worker_and_is_logged_once(caplog):
+    world = World()
+    world.worker.add(task(group(0)))
+    world.worker.launch()
+    for _ in range(3):
+        world.worker._take(Exchanged(99))
     await world.until(lambda: world.sink.events)
     assert "could not be taken" in world.sink.events[0][2]
+    assert caplog.text.count("while taking what worker 1 has read") == 1
+    await world.worker.close(0.0)
+
+
+async def test_another_takes_its_place_even_if_its_tags_cannot_be_marked_bad(monkeypatch, caplog):
+    world = World()
+    world.worker.add(task(group(0), group(1)))
+    accept = world.sink.accept
+
+    def refuse(scan: Scan) -> None:
+        if scan.group == 0:
+            raise KeyError(scan.group)
+        accept(scan)
+
+    monkeypatch.setattr(world.sink, "accept", refuse)
+    world.worker.launch()
+    world.worker._take(scan(0))
+    await world.until(lambda: world.sink.events)
+    assert world.bad() == [(1, START_US, BAD_INTERNAL_ERROR)], "the others are marked"
+    assert "s: tags of it cannot be marked Bad either" in caplog.text
+    await world.timer.run_until(world.system.monotonic_us() + 2 * SECOND)
+    await world.until(lambda: world.worker.figures()["restarts"] == 1)
     await world.worker.close(0.0)
 
 
@@ -277,14 +291,64 @@ async def test_a_fault_in_the_worker_while_groups_are_changed_is_raised():
     await world.worker.close(0.0)
 
 
+def fail() -> None:
+    raise KeyError("a fault of the pipeline")
+
+
+@pytest.mark.parametrize("died", [False, True])
+async def test_a_fault_while_groups_are_exchanged_is_raised_where_that_was_asked_for(died):
+    world = World()
+    world.worker.add(task(group(0)))
+    world.worker.launch()
+    change = asyncio.create_task(world.worker.change("s", [group(1)], fail))
+    await asyncio.sleep(0)
+    if died:
+        world.worker._kill("dies")
+    else:
+        world.worker._take(Exchanged(0))
+    with pytest.raises(KeyError, match="pipeline"):
+        await change
+    await world.until(lambda: world.sink.events)
+    assert [each.groups for each in world.worker.sources.tasks] == [(group(0),)], "what follows has the old groups"
+    with pytest.raises(KeyError, match="pipeline"):
+        await world.worker.change("s", [group(1)], fail)
+    await world.worker.close(0.0)
+
+
+@pytest.mark.parametrize("died", [False, True])
+async def test_nobody_need_wait_any_more_for_a_change_that_is_done(died):
+    world = World()
+    world.worker.add(task(group(0)))
+    world.worker.launch()
+    change = asyncio.create_task(world.worker.change("s", [group(1)], lambda: None))
+    await asyncio.sleep(0)
+    change.cancel()
+    await asyncio.gather(change, return_exceptions=True)
+    if not died:
+        world.worker._take(Exchanged(0))
+        world.worker._take(Done(0))
+        assert not world.worker._why
+    await world.worker.close(0.0)
+    assert world.worker.figures()["state"] == "stopped"
+
+
 async def test_one_that_does_not_stop_in_time_is_killed():
     world = World((sys.executable, "-c", "import threading; threading.Event().wait()"))
     world.worker.launch()
+    world.worker._take(Figures(START_US, {}, {}))
     async with asyncio.timeout(BOUND_S):
         await world.worker.close(0.0)
         await world.until(lambda: world.worker._process is None)
     assert world.worker.figures()["state"] == "stopped"
     assert world.bad() == []
+
+
+async def test_one_that_has_only_begun_to_start_is_not_waited_for():
+    world = World((sys.executable, "-c", "import threading; threading.Event().wait()"))
+    world.worker.launch()
+    async with asyncio.timeout(BOUND_S):
+        await world.worker.close(2 * BOUND_S)
+    assert world.worker.figures()["state"] == "stopped"
 
 
 def open_files() -> int:

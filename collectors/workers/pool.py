@@ -35,7 +35,7 @@ class WorkerPool:
         self._timer = timer
         self._clock = clock
         self._workers: list[RemoteWorker] = []
-        self._is_started = False
+        self._is_started = self._is_closed = False
         self._beating: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -47,8 +47,10 @@ class WorkerPool:
 
     async def close(self) -> None:
         """Collect no more, and let all workers end."""
+        self._is_closed = True
         if self._beating is not None:
             self._beating.cancel()
+            await asyncio.gather(self._beating, return_exceptions=True)
         await asyncio.gather(*(worker.close(CLOSE_S) for worker in self._workers))
 
     async def _beat(self) -> None:
@@ -70,19 +72,21 @@ class WorkerPool:
         self._place_for(task.settings).add(task)
 
     def _place_for(self, settings: SourceSettings) -> RemoteWorker:
-        """The worker that has the same connection, or a new one, or the one with the least to do."""
+        """The worker that has the same connection, or one without a source, or the one with the least to do."""
         wanted: Hashable = connection_of(settings)
         for worker in self._workers:
             if any(connection_of(task.settings) == wanted for task in worker.sources.tasks):
                 return worker
-        if len(self._workers) < self._count:
+        has_idle = any(not worker.sources.tasks for worker in self._workers)
+        if len(self._workers) < self._count and not has_idle:
             return self._new_worker()
         return min(self._workers, key=_load)
 
     def _new_worker(self) -> RemoteWorker:
         number = len(self._workers) + 1
         worker = RemoteWorker(number, self._command, self._sink, self._timer, self._clock)
-        worker.launch()
+        if not self._is_closed:  # a change of the configuration may still be under way
+            worker.launch()
         if self._is_started:
             worker.start()
         self._workers.append(worker)

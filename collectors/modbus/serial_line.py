@@ -7,6 +7,7 @@ looked at every few milliseconds.  Frames are short, so that the system's buffer
 from __future__ import annotations
 
 import asyncio
+import errno
 from typing import Final
 
 import serial
@@ -28,7 +29,9 @@ def open_port(endpoint: SerialEndpoint) -> serial.Serial:
             endpoint.device, endpoint.baudrate, endpoint.bytesize, _PARITIES[endpoint.parity], endpoint.stopbits,
             timeout=0, write_timeout=0, exclusive=True,
         )  # fmt: skip
-    except OSError:
+    except OSError as error:
+        if error.errno == errno.EAGAIN:
+            raise OSError("another program uses the port, or another source with other settings of it") from error
         raise
     except Exception as error:
         # The last line of defence: ValueError, and termios has an error of its own on systems that have termios.

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from historian.config import schema
 from historian.config.modbus_url import parse_modbus_url
-from historian.config.settings import ModbusSource, ModbusTls, NetworkEndpoint, SerialEndpoint
+from historian.config.settings import ModbusSource, ModbusTls, NetworkEndpoint, SerialEndpoint, SourceSettings
 from historian.errors import UnusableValueError
 
 TLS_KEYS: Final = (
@@ -45,6 +45,16 @@ def _tls(section: schema.ModbusSection, folder: Path) -> ModbusTls:
         beside(section.trusted_certificates), section.server_name, beside(section.certificate),
         beside(section.private_key), section.private_key_password_env, beside(section.private_key_password_file),
     )  # fmt: skip
+
+
+def other_lines(sources: Iterable[SourceSettings]) -> Iterator[tuple[str, str]]:
+    """Sources that see a serial port otherwise than an earlier one does, and what was wanted of each."""
+    first: dict[str, ModbusSource] = {}
+    for source in sources:
+        if isinstance(source, ModbusSource) and isinstance(source.endpoint, SerialEndpoint):
+            known = first.setdefault(source.endpoint.device, source)
+            if known.endpoint != source.endpoint:
+                yield source.name, f"the settings that sources.{known.name} has for this port: {known.url}"
 
 
 def modbus_faults(value: Mapping[str, Any]) -> Iterator[KeyFault]:

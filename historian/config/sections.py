@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails
 from historian.config import schema
 from historian.config.document import TomlDocument, key_text
 from historian.config.faults import FaultList, Where
-from historian.config.modbus_source import modbus_faults, modbus_source
+from historian.config.modbus_source import modbus_faults, modbus_source, other_lines
 from historian.config.nearest import did_you_mean, nearest, one_of, shown
 from historian.config.settings import (
     CompactionSettings,
@@ -137,6 +137,8 @@ class _SectionReader:
             source = self._source(name, value)
             if source is not None:
                 sources[name] = source
+        for name, wanted in other_lines(sources.values()):
+            self.add(("sources", name, "url"), shown(sources[name].url), wanted)
         return sources
 
     def defaults(self) -> dict[str, str]:

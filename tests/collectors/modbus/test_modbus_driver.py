@@ -99,6 +99,18 @@ async def test_a_failure_says_what_to_look_at(
         await driver.close()
 
 
+async def test_a_serial_port_that_is_in_use() -> None:
+    async with scripted_device(counting, "rtu", "pty") as device:
+        source = device.source()
+        first, second = (ModbusDriver(source, SystemClock()) for _ in range(2))
+        await first.connect()
+        with pytest.raises(SourceUnavailableError, match="another program uses the port"):
+            await second.connect()
+        await first.close()
+        await second.connect()
+        await second.close()
+
+
 async def test_closing_ends_the_read_of_another_task() -> None:
     group = registers_from(0, 1)
     async with scripted_device(lambda _: []) as device:

@@ -258,6 +258,16 @@ def test_a_misspelt_protocol_hides_no_other_fault(tmp_path):
     assert "secret" not in " ".join(map(str, told))
 
 
+def test_a_serial_port_has_one_speed(tmp_path):
+    line = 'protocol = "modbus"\nurl = "rtu:///dev/ttyS0?baudrate={}"\n'
+    settings = SETTINGS + "".join(
+        f"[sources.unit{number}]\n{line.format(speed)}" for number, speed in enumerate((9600, 9600, 19200))
+    )
+    (fault,) = faults(write(tmp_path, settings))
+    assert fault.place.endswith(" sources.unit2.url")
+    assert fault.wanted == "the settings that sources.unit0 has for this port: rtu:///dev/ttyS0?baudrate=9600"
+
+
 def test_a_number_that_may_be_of_either_unit_is_asked_about(tmp_path):
     told = faults(write(tmp_path, SETTINGS.replace('timeout = "800ms"', "timeout = 800")))
     assert [fault.hint for fault in told] == ['it needs a unit and quotes: "800ms" or "800s"']

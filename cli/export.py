@@ -113,9 +113,14 @@ def _keys(text: str | None) -> tuple[Key, ...]:
 
 
 def _format(format_: str | None, output: Path, *, folder: bool) -> str:
+    named = output.suffix.lower().removeprefix(".")
+    if folder and named in FORMATS and not output.is_dir():
+        raise UsageError(
+            f"cannot export into {output}: --partition-by makes a folder of files; wanted the name of one, such as"
+            f" --output {output.stem} --format {named}"
+        )
     if folder:
         return format_ or "parquet"
-    named = output.suffix.lower().removeprefix(".")
     if format_ is None and named not in FORMATS:
         raise UsageError(
             f"cannot tell the format of {output}: wanted a name that ends in .parquet, .csv or .arrow, or --format"

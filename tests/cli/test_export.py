@@ -86,6 +86,7 @@ def test_local_times_are_read_in_their_zone_and_written_in_utc(run):
         (["--tags", "*", "--wide"], "without a step"),
         (["--tags", "*", "--every", "1s"], "without --interpolated"),
         (["--tags", "*", "--interpolated"], "without a step"),
+        (["--tags", "*", "--partition-by", "tag"], "such as --output out --format parquet"),
         (["--tags", "*", "--partition-by", "hour"], "wanted year, month, day or tag"),
         (["--tags", "*", "--partition-by", "month,day"], "wanted year, month, day or tag"),
         (["--tags", "*", "--wide", "--every", "1 parsec"], "cannot use --every"),

@@ -211,10 +211,8 @@ def _all_answer(configuration: Configuration) -> bool:
             click.echo(line)
     bad = [(row.tag, row.status) for row in rows if row.status.startswith("Bad")]
     click.echo()
-    click.echo(
-        f"read {len(rows):,} of {number_of(len(configuration.tags), 'tag')}: {len(rows) - len(bad):,} values, "
-        f"{len(bad):,} Bad"
-    )
+    values = number_of(len(rows) - len(bad), "value")
+    click.echo(f"read {len(rows):,} of {number_of(len(configuration.tags), 'tag')}: {values}, {len(bad):,} Bad")
     for line in hints(bad):
         click.echo(f"  {line}")
     for reading in readings:

@@ -17,5 +17,6 @@ def aligned(header: Sequence[str], rows: Sequence[Sequence[str]], right: Sequenc
 
 
 def number_of(number: int, noun: str) -> str:
-    """``1 tag``, ``4,000 tags``."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    """``1 tag``, ``4,000 tags``, ``2 batches``."""
+    plural = "es" if noun.endswith(("ch", "s")) else "s"
+    return f"{number:,} {noun}{'' if number == 1 else plural}"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.columns import aligned
+from cli.columns import aligned, number_of
 from cli.options import config_option, find_store, store_option
 from historian.errors import StoreLockedError
 
@@ -130,9 +130,9 @@ def retention_lines(report: RetentionReport, *, done: bool) -> Iterator[str]:
         yield "retention: nothing goes"
         return
     span = f"from {format_time(report.first_us or 0)} to {format_time(report.last_us or 0)}"
+    what = f"{number_of(report.samples, 'sample')} of {number_of(report.tags, 'tag')}"
     yield (
-        f"retention ({' and '.join(report.reasons)}): {report.samples:,} samples of {report.tags:,} tags {span} "
-        f"{'went' if done else 'would go'}; the last sample of each tag stays"
+        f"retention ({' and '.join(report.reasons)}): {what} {span} {'went' if done else 'would go'}; the last sample of each tag stays"
     )
     after = f", {report.bytes_after:,} bytes are in their place" if done else ""
     yield f"  {report.removed:,} files as a whole, {report.rewritten:,} in part, {report.bytes_before:,} bytes{after}"

@@ -13,6 +13,7 @@ from typing import Final, TypeAlias
 import numpy as np
 
 from cli.busy_hint import BusyHint
+from cli.columns import number_of
 from cli.garbage import keep_what_is_there
 from cli.process_figures import ProcessFigures
 from cli.reload import KIND as RELOAD
@@ -205,7 +206,7 @@ class CollectService:
             count = len(pool.workers())
             sources += f" in {count} worker process{'es' if count != 1 else ''}"
         self._say(
-            f"collecting {len(configuration.tags):,} tags from {sources} "
+            f"collecting {number_of(len(configuration.tags), 'tag')} from {sources} "
             f"({values_per_s:,.1f} values/s) into {configuration.store.path}; stop with Ctrl-C"
         )
 
@@ -241,8 +242,8 @@ def on_signals(signals: Sequence[signal.Signals], call: Callable[[], None]) -> I
 
 def _clock_behind(ahead_us: Int64Array) -> str:
     return (
-        f"the newest samples of {len(ahead_us):,} tags are up to {int(ahead_us.max()) / US_PER_S:,.0f} s ahead of this "
-        "machine's clock; until it has passed them, new values of these tags are refused and go to quarantine. "
+        f"the newest samples of {number_of(len(ahead_us), 'tag')} are up to {int(ahead_us.max()) / US_PER_S:,.0f} s ahead of "
+        "this machine's clock; until it has passed them, new values of these tags are refused and go to quarantine. "
         "Is the clock right? If it was wrong before, remove the samples of that time"
     )
 

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.bound_text import broken_text
+from cli.columns import number_of
 
 Figures = dict[str, Any]
 
@@ -162,8 +163,8 @@ def _store(report: Figures) -> Table:
 
 def _store_rows(store: Figures) -> list[tuple[str, str]]:
     ratio, size = store["compression_ratio"], store["bytes_per_sample"]
-    files, held = count(store["files"]), in_bytes(store["archive_bytes"])
-    archive = f"{count(store['archive_rows'])} samples in {files} files, {held}"
+    files, held = number_of(store["files"], "file"), in_bytes(store["archive_bytes"])
+    archive = f"{number_of(store['archive_rows'], 'sample')} in {files}, {held}"
     taken, kept = store["samples_in"], store["samples_stored"]
     this_run = (
         f"{count(taken)} in, {count(kept)} kept" + (f", ratio {ratio:.1f}" if ratio else "")
@@ -173,9 +174,9 @@ def _store_rows(store: Figures) -> list[tuple[str, str]]:
     rows = [
         ("store", store["path"]),
         ("this run" if taken is not None else "", this_run),
-        ("samples", f"{count(store['samples'])} of {count(store['tags'])} tags"),
+        ("samples", f"{count(store['samples'])} of {number_of(store['tags'], 'tag')}"),
         ("from, to", _between(store)),
-        ("buffer", f"{count(store['buffer_rows'])} samples in {count(store['batches'])} batches"),
+        ("buffer", f"{number_of(store['buffer_rows'], 'sample')} in {number_of(store['batches'], 'batch')}"),
         ("archive", archive + (f", {size:.2f} bytes a sample" if size else "")),
         ("files", _levels(store)),
         ("database", in_bytes(store["database_bytes"])),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from cli.columns import aligned
+from cli.columns import aligned, number_of
 from cli.options import config_option, find_store, store_option, who_option
 from historian.errors import ConfigurationError, Fault, StoreNotFoundError, UsageError
 
@@ -164,8 +164,8 @@ def described(difference: Difference) -> Iterator[str]:
         yield from _new_lines(difference.added)
         yield ""
     yield (
-        f"{len(difference.changes):,} tags change, {len(difference.added):,} are new, {difference.same:,} stay as they "
-        f"are; {difference.left:,} tags of the lists are not in the file and stay too"
+        f"{len(difference.changes):,} to change, {len(difference.added):,} new, {difference.same:,} as they are; "
+        f"{number_of(difference.left, 'tag')} of the lists not in the file, left alone"
     )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from cli.columns import number_of
 from cli.options import config_option, find_store, report_format_option, store_option
 from historian.errors import CorruptionError, UsageError
 
@@ -75,8 +76,9 @@ def as_text(report: VerifyReport, *, set_aside: bool = False) -> str:
     """The report for people; what ``set_aside`` says is about to be done is not advised."""
     looked = "looked at" if report.fast else "read"
     head = (
-        f"{report.folder}: {looked} the database, {report.batches:,} batches of the buffer and {report.files:,} files "
-        f"({report.archive_rows:,} samples, {report.archive_bytes / 1e6:,.1f} MB)"
+        f"{report.folder}: {looked} the database, {number_of(report.batches, 'batch')} of the buffer and"
+        f" {number_of(report.files, 'file')} ({number_of(report.archive_rows, 'sample')},"
+        f" {report.archive_bytes / 1e6:,.1f} MB)"
     )
     if report.is_clean:
         return f"{head}; nothing is damaged"

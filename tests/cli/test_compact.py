@@ -87,7 +87,7 @@ def test_a_dry_run_needs_no_writer_and_changes_nothing(settings, tmp_path):
         result = run(compact, "--config", config, "--dry-run")
     assert result.exit_code == 0
     assert "would merge 3 files into 1" in result.stdout
-    assert "retention (keep): 299 samples of 1 tags" in result.stdout
+    assert "retention (keep): 299 samples of 1 tag" in result.stdout
     with StoreReader.open(tmp_path / "store") as reader:
         assert len(reader.snapshot().files) == 3
 
@@ -103,7 +103,7 @@ def test_retention_is_done(settings, tmp_path):
     config = settings('[retention]\nkeep = "1d"\n')
     fill(tmp_path / "store", 3)
     result = run(compact, "--config", config)
-    assert "299 samples of 1 tags" in result.stdout
+    assert "299 samples of 1 tag" in result.stdout
     assert "went" in result.stdout
     with StoreReader.open(tmp_path / "store") as reader:
         assert len(stored_rows(reader.snapshot())) == 1

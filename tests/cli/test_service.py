@@ -68,7 +68,7 @@ async def test_samples_ahead_of_our_clock_are_told_at_the_start(service, said, c
     await service().run(0.1)
     lines = [line for line in said if "ahead of this machine's clock" in line]
     assert len(lines) == told
-    assert all("samples of 1 tags" in line for line in lines)
+    assert all("samples of 1 tag" in line for line in lines)
     with closing(StoreReader.open(configuration.store.path)) as reader:
         actions = [event["action"] for event in reader.snapshot().audit.to_pylist()]
     assert actions.count("clock behind") == told

@@ -173,7 +173,7 @@ def test_a_name_that_only_the_store_has_taken_leaves_the_list_alone(plant):
 
 def test_an_export_changes_nothing_when_it_comes_back(plant):
     done("export", "--output", "all.csv")
-    assert "0 tags change, 0 are new, 3 stay" in done("import", "all.csv", "--reason", "why")
+    assert "0 to change, 0 new, 3 as they are" in done("import", "all.csv", "--reason", "why")
     assert (plant / "tags.csv").read_text() == TAGS
 
 
@@ -187,7 +187,7 @@ def test_import_shows_the_difference_and_makes_it(plant):
     (plant / "new.csv").write_text("tag,high,units\nFIC101.PV,150,m3/h\nXV101.OPEN,,\n")
     shown = done("import", "new.csv", "--dry-run")
     assert re.search(r"^tags.csv:2 +FIC101.PV +high +120 +150$", shown, re.MULTILINE)
-    assert "1 tags change, 0 are new, 1 stay as they are; 1 tags of the lists are not in the file" in shown
+    assert "1 to change, 0 new, 1 as they are; 1 tag of the lists not in the file, left alone" in shown
     assert (plant / "tags.csv").read_text() == TAGS
     assert audit(plant) == []
     done("import", "new.csv", "--reason", "new range", "--who", "ann")

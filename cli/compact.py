@@ -132,7 +132,8 @@ def retention_lines(report: RetentionReport, *, done: bool) -> Iterator[str]:
     span = f"from {format_time(report.first_us or 0)} to {format_time(report.last_us or 0)}"
     what = f"{number_of(report.samples, 'sample')} of {number_of(report.tags, 'tag')}"
     yield (
-        f"retention ({' and '.join(report.reasons)}): {what} {span} {'went' if done else 'would go'}; the last sample of each tag stays"
+        f"retention ({' and '.join(report.reasons)}): {what} {span} {'went' if done else 'would go'};"
+        " the last sample of each tag stays"
     )
     after = f", {report.bytes_after:,} bytes are in their place" if done else ""
     yield f"  {report.removed:,} files as a whole, {report.rewritten:,} in part, {report.bytes_before:,} bytes{after}"

@@ -241,9 +241,10 @@ def on_signals(signals: Sequence[signal.Signals], call: Callable[[], None]) -> I
 
 
 def _clock_behind(ahead_us: Int64Array) -> str:
+    ahead = f"{int(ahead_us.max()) / US_PER_S:,.0f} s"
     return (
-        f"the newest samples of {number_of(len(ahead_us), 'tag')} are up to {int(ahead_us.max()) / US_PER_S:,.0f} s ahead of "
-        "this machine's clock; until it has passed them, new values of these tags are refused and go to quarantine. "
+        f"the newest samples of {number_of(len(ahead_us), 'tag')} are up to {ahead} ahead of this machine's"
+        " clock; until it has passed them, new values of these tags are refused and go to quarantine. "
         "Is the clock right? If it was wrong before, remove the samples of that time"
     )
 

@@ -32,12 +32,28 @@ def _validity(missing: BoolArray | None) -> pa.Buffer | None:
 
 def text_column(texts: Sequence[str | None]) -> pa.Array:
     """An array of texts."""
-    encoded = [b"" if text is None else text.encode() for text in texts]
+    missing = _missing(texts)
+    present = texts if missing is None else ["" if text is None else text for text in texts]
+    data, lengths = _encoded(present)  # type: ignore[arg-type]  # none of them is None
     ends = np.zeros(len(texts) + 1, np.int32)
-    np.cumsum([len(text) for text in encoded], out=ends[1:])
-    missing = np.array([text is None for text in texts], np.bool_)
-    buffers = [_validity(missing), pa.py_buffer(ends), pa.py_buffer(b"".join(encoded))]
-    return pa.Array.from_buffers(pa.string(), len(texts), buffers)
+    np.cumsum(lengths, out=ends[1:])
+    return pa.Array.from_buffers(
+        pa.string(), len(texts), [_validity(missing), pa.py_buffer(ends), pa.py_buffer(data)]
+    )  # fmt: skip
+
+
+def _encoded(texts: Sequence[str]) -> tuple[bytes, list[int]]:
+    """All texts as one in UTF-8, and the bytes of each."""
+    whole = "".join(texts)
+    if whole.isascii():
+        return whole.encode(), list(map(len, texts))
+    encoded = [text.encode() for text in texts]
+    return b"".join(encoded), list(map(len, encoded))
+
+
+def _missing(values: Sequence[Any]) -> BoolArray | None:
+    """bool[n]: None stands there; None for none at all, which is seen at once."""
+    return np.array([value is None for value in values], np.bool_) if None in values else None
 
 
 def chosen_texts(texts: Sequence[str | None], place: NDArray[np.integer[Any]]) -> pa.Array:
@@ -55,8 +71,8 @@ def column_of(values: Sequence[Any], type_: pa.DataType) -> pa.Array:
     """An array of Python objects, null for None: texts, numbers, booleans, times as numbers."""
     if pa.types.is_string(type_):
         return text_column(values)
-    missing = np.array([value is None for value in values], np.bool_)
-    filled = [0 if value is None else value for value in values]
+    missing = _missing(values)
+    filled = values if missing is None else [0 if value is None else value for value in values]
     return column(np.array(filled, _dtype(type_)), type_, missing=missing)
 
 

@@ -10,7 +10,7 @@ import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import pyarrow as pa
 
@@ -89,8 +89,7 @@ SCHEMA: Final = pa.schema(
 texts by code; ``valid_to`` null while the version holds."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Version:
+class _Version(NamedTuple):
     tag_id: int
     version: int
     valid_from_us: int
@@ -288,8 +287,8 @@ def _held(connection: sqlite3.Connection, name: str) -> _Version | None:
     return None if row is None else _version(row)
 
 
-def _version(row: Sequence[Any]) -> _Version:
-    return _Version(row[0], row[1], row[2], row[4], tuple(row[5:]))
+def _version(row: tuple[Any, ...]) -> _Version:
+    return _Version(row[0], row[1], row[2], row[4], row[5:])
 
 
 def _json(mapping: Mapping[str, object]) -> str:
@@ -373,12 +372,14 @@ def _to_table(rows: Sequence[tuple[object, ...]]) -> pa.Table:
     values: list[tuple[object, ...]] = list(zip(*rows, strict=True)) if rows else [()] * len(found)
     columns = dict(zip(found, values, strict=True))
     columns["is_step"] = tuple(map(_is_step, columns["step"], columns["value_type"], columns["enumeration"]))
-    columns["step"] = tuple(None if step is None else bool(step) for step in columns["step"])
     return pa.Table.from_arrays([column_of(columns[field.name], field.type) for field in SCHEMA], schema=SCHEMA)
+
+
+_DISCRETE: Final = frozenset(kind.value for kind in ValueType if kind.is_discrete)
 
 
 def _is_step(step: object, value_type: object, enumeration: object) -> bool:
     """As :attr:`historian.model.tag.Tag.is_step`."""
     if step is not None:
         return bool(step)
-    return enumeration is not None or (value_type is not None and ValueType(str(value_type)).is_discrete)
+    return enumeration is not None or value_type in _DISCRETE

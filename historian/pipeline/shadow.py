@@ -49,6 +49,8 @@ def shadowed(tags: Sequence[Tag], settings: ShadowSettings) -> frozenset[str]:
     The share is chosen by a hash of the names: as good as chance, and the same after a restart.  A tag of which nothing
     is left out, or nothing but repeats of a state, has nothing to prove.
     """
+    if not (settings.share or settings.patterns):
+        return frozenset()
     lossy = [tag.name for tag in tags if _leaves_out(tag)]
     named = {name for name in lossy if any(fnmatchcase(name, pattern) for pattern in settings.patterns)}
     count = math.ceil(settings.share * len(lossy))

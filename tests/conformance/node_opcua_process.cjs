@@ -38,7 +38,7 @@ function addNodes(server) {
   });
   space.installHistoricalDataNode(counter, { maxOnlineValues: 10000 });
   let number = 0;
-  setInterval(() => counter.setValueFromSource({ dataType: "Int32", value: ++number }), 50);
+  setInterval(() => counter.setValueFromSource({ dataType: "Int32", value: ++number }), 200);
 }
 
 async function main() {

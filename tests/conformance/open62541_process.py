@@ -48,7 +48,7 @@ def main() -> None:
     done = threading.Event()
     threading.Thread(target=lambda: (sys.stdin.read(), done.set()), daemon=True).start()
     number = 0
-    while not done.wait(0.05):
+    while not done.wait(0.2):
         number += 1
         counter(o6.Int32(number))
 

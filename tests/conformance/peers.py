@@ -1,8 +1,8 @@
 """Servers of other makers than the library's own, each a process, where somebody has installed them.
 
 Both have, below ``/Area1``: DOUBLE 41.5, FLOAT 0.25, INT32 -7, UINT64 2**63 + 1, BOOL true, TEXT "größe", ARRAY, and
-COUNTER (Int32), which counts up every 50 ms; every policy and mode; anonymous sessions and those of ``operator`` with
-``s3cret``.
+COUNTER (Int32), which counts up every 200 ms (neither looks at its values more often than every 50 ms); every policy and
+mode; anonymous sessions and those of ``operator`` with ``s3cret``.
 CONTRIBUTING.md says how to install them.
 """
 
@@ -42,9 +42,9 @@ class Peer:
     def address(self, name: str) -> str:
         return f"ns={self.namespace};s={name}"
 
-    def source(self, folder: Path, policy: Any = "None", mode: Any = "SignAndEncrypt", **settings: Any) -> OpcUaSource:
-        """A source that trusts the first certificate it meets; ``folder`` is for certificates."""
-        security = OpcUaSecurity(policy, mode, folder=folder, trust_on_first_use=True)
+    def source(self, folder: Path, *way: Any, **settings: Any) -> OpcUaSource:
+        """A source that trusts the first certificate it meets; ``folder`` is for these, ``way`` is policy and mode."""
+        security = OpcUaSecurity(*way, folder=folder, trust_on_first_use=True)
         url = f"opc.tcp://127.0.0.1:{self.port}/"
         return OpcUaSource(f"peer {self.port}", url, security=security, timeout_us=10_000_000, **settings)
 

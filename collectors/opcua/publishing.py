@@ -94,8 +94,9 @@ class Publisher:
         """Let go of a subscription that is no more."""
         self._subscribers.pop(number, None)
         self._expected.pop(number, None)
-        # With the last one of a session the requests that wait for it are sent back.
-        self._forgiven = len(self._sent)
+        # With the last one of a session the requests that wait for it are sent back, by a slow server also those that
+        # follow.  Where there is no subscription left in truth, all are sent back, and that is soon found.
+        self._forgiven = len(self._sent) + AT_THE_SERVER
 
     def ask(self) -> None:
         """Send as many requests as are missing at the server, unless too much waits here."""

@@ -1,8 +1,8 @@
 """Servers of other makers than the library's own, each a process, where somebody has installed them.
 
 Both have, below ``/Area1``: DOUBLE 41.5, FLOAT 0.25, INT32 -7, UINT64 2**63 + 1, BOOL true, TEXT "größe", ARRAY, and
-COUNTER (Int32), which counts up every 200 ms (neither looks at its values more often than every 50 ms); every policy and
-mode; anonymous sessions and those of ``operator`` with ``s3cret``.
+COUNTER (Int32), which counts up every 200 ms (neither looks at its values more often than every 50 ms); every policy
+and mode; anonymous sessions and those of ``operator`` with ``s3cret``.
 CONTRIBUTING.md says how to install them.
 """
 

@@ -20,8 +20,9 @@ from historian.model.tag import ValueType
 
 @dataclass(frozen=True, slots=True)
 class Begin:
-    """The first message: the clock by which samples get their times."""
+    """The first message: what the worker is called, and the clock by which samples get their times."""
 
+    name: str
     clock: AnchoredClock
 
 

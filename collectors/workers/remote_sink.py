@@ -19,11 +19,12 @@ pauses, the gap is marked, and it goes on when half of that has been taken."""
 
 
 class RemoteSink:
-    """Sends everything through ``channel``; no more than ``limit_bytes`` wait in it."""
+    """Sends everything through ``channel``, of the worker ``name``; no more than ``limit_bytes`` wait in it."""
 
-    def __init__(self, channel: Channel, clock: Clock, limit_bytes: int = MOST_WAITING_BYTES) -> None:
+    def __init__(self, channel: Channel, clock: Clock, name: str, limit_bytes: int = MOST_WAITING_BYTES) -> None:
         self._channel = channel
         self._clock = clock
+        self._name = name
         self._limit_bytes = limit_bytes
         self._lanes: dict[int, int] = {}
         self._is_paused = False
@@ -40,7 +41,9 @@ class RemoteSink:
         self._lanes[scan.group] = len(scan)
         if self._is_paused and not self.has_room:
             return
-        self._is_paused = False
+        if self._is_paused:
+            self._is_paused = False
+            self._say("resumed", "the main process takes samples again: collection goes on")
         self._channel.send(scan)
         if self._channel.waiting_bytes > self._limit_bytes:
             self._pause()
@@ -51,9 +54,12 @@ class RemoteSink:
         now_us = self._clock.wall_us()
         for group, count in self._lanes.items():
             self._channel.send(Scan.unanswered(group, count, now_us, BAD_RESOURCE_UNAVAILABLE))
-        text = f"{self._limit_bytes >> 20} MiB of samples wait for the main process: collection pauses meanwhile"
-        log.error("a worker: %s", text)
-        self.event("paused", "worker", text)
+        waiting = f"{self._limit_bytes >> 20} MiB of samples"
+        self._say("paused", f"{waiting} wait for the main process: collection pauses meanwhile")
+
+    def _say(self, kind: str, text: str) -> None:
+        log.warning("%s: %s", self._name, text)
+        self.event(kind, self._name, text)
 
     def accept_late(self, late: LateValues) -> None:
         """Send values of the past; whoever brings them minds how many wait."""

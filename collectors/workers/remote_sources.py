@@ -23,6 +23,7 @@ class RemoteSources:
         self._source_of: dict[int, str] = {}
         self._last_good_us: dict[str, int] = {}
         self.late_taken = 0
+        """So many late values of the process that runs now were taken."""
 
     @property
     def tasks(self) -> tuple[SourceTask, ...]:
@@ -92,7 +93,6 @@ class RemoteSources:
 
     def mark_bad(self, since_us: int, why: str) -> None:
         """Nothing was heard of the worker since then: nobody may take the last values for what came after."""
-        self.late_taken = 0
         for task in self.tasks:
             for group in task.groups:
                 self._mark_group(group, since_us)

@@ -15,7 +15,7 @@ from typing import Final, Literal, TypeAlias
 from collectors.backoff import Backoff
 from collectors.schedule import Timer
 from collectors.sink import Sink
-from collectors.source_log import log
+from collectors.source_log import NAMED, log
 from collectors.source_task import SourceTask
 from collectors.supervisor import FIRST_PAUSE_S, LAST_PAUSE_S, SOUND_US
 from collectors.workers.messages import (
@@ -107,7 +107,7 @@ class RemoteWorker:
     def launch(self) -> None:
         """Start its process and give it its tasks."""
         self._state, self._why, self._silent_s = "starting", "", 0.0
-        self._late_told = LateTaken(0, 0)
+        self._late_told, self.sources.late_taken = LateTaken(0, 0), 0
         self._began_us, self._heard_us = self._clock.monotonic_us(), self._clock.wall_us()
         self._gone.clear()
         try:
@@ -116,7 +116,7 @@ class RemoteWorker:
             self._why = f"could not be started: {error}"
             self._ended()
             return
-        self._send(Begin(self._clock))
+        self._send(Begin(self._name, self._clock))
         for task in self.sources.tasks:
             self._send(Add(task))
         if self._is_started:
@@ -189,10 +189,14 @@ class RemoteWorker:
         if self._is_closing:
             return
         self._last_error = f"{self._name} {self._why or ending}"
-        count = len(self.sources.tasks)
-        log.error("%s; %d source(s) are Bad until another takes its place", self._last_error, count)
+        log.error("%s; Bad until another takes its place: %s", self._last_error, self._named_sources())
         self._sink.event("worker lost", self._name, self._last_error)
         self._revival = asyncio.create_task(self._revive(), name=f"{self._name}: next")
+
+    def _named_sources(self) -> str:
+        names = [task.name for task in self.sources.tasks]
+        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+        return ", ".join(names[:NAMED]) + more or "nothing"
 
     async def _revive(self) -> None:
         """Start another in its place, after a pause."""

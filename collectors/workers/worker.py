@@ -62,7 +62,7 @@ async def work(incoming: RawIOBase, outgoing: BinaryIO, process: Callable[[], Ma
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait([begin, stopping], return_when=asyncio.FIRST_COMPLETED)
     if begin.done() and isinstance(first := begin.result(), Begin):
-        sinks.append(RemoteSink(channel, first.clock))
+        sinks.append(RemoteSink(channel, first.clock, first.name))
         await _Worker(channel, first.clock, sinks[0], process).run(orders, stopping)
     begin.cancel()
     await asyncio.to_thread(channel.close, CLOSE_S)

@@ -113,6 +113,9 @@ def test_workers_end_with_the_main_process_however_that_ends(folder):
 def test_a_reload_reaches_the_workers(folder):
     with Collecting(folder, ["--workers", "2"]) as collecting:
         collecting.wait_until_connected()
+        for worker in eventually(lambda: running(folder), "the workers run").values():
+            for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
+                os.kill(worker["pid"], number)  # as who tells all processes of a service, not the main one alone
         lines = (folder / "tags.csv").read_text(encoding="utf-8").splitlines()
         [copied] = [line for line in lines if line.startswith("FIC101.PV,")]
         kept = [line for line in lines if not line.startswith("LIC102.SP,")]

@@ -32,7 +32,7 @@ def pipe() -> Pipe:
 
 @pytest.fixture
 def sink(pipe: Pipe) -> RemoteSink:
-    return RemoteSink(pipe, FakeClock(), limit_bytes=1_000)
+    return RemoteSink(pipe, FakeClock(), "worker 1", limit_bytes=1_000)
 
 
 def scan(group: int, count: int = 2) -> Scan:
@@ -81,6 +81,8 @@ def test_it_goes_on_when_half_of_that_was_taken(pipe, sink):
     after = scan(0)
     sink.accept(after)
     assert pipe.sent[-1] is after
+    told = [(each.kind, each.object_) for each in pipe.sent if isinstance(each, Happened)]
+    assert told == [("paused", "worker 1"), ("resumed", "worker 1")]
 
 
 def test_late_values_wait_until_the_main_process_has_stored_them(sink):

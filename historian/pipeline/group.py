@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -196,6 +196,22 @@ class GroupPipeline:
         final = replace(final, time_us=np.maximum(newest.time_us + 1, time_us))
         self._guard.remember(final)
         return final.to_samples(self._tag_ids)
+
+    def read_so_far(self) -> dict[int, int]:
+        """When the source answered last for each tag that was read, by identifier; 0 when it never did."""
+        lanes = np.flatnonzero(self._read)
+        return dict(zip(self._tag_ids[lanes].tolist(), self._last_scan_us[lanes].tolist(), strict=True))
+
+    def go_on(self, read: Mapping[int, int]) -> None:
+        """Tags that were ``read`` in groups which are gone have a history that goes on here, and ends where this does.
+
+        They may have told nothing new since then.
+        """
+        # A loop over tags, which is done when a configuration has changed.
+        for lane, tag_id in enumerate(self._tag_ids.tolist()):
+            if tag_id in read:
+                self._read[lane] = True
+                self._last_scan_us[lane] = read[tag_id]
 
     def newest(self) -> Samples:
         """The newest sample of each tag that ever had one."""

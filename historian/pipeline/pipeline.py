@@ -75,6 +75,7 @@ class Pipeline:
         self._groups: dict[int, GroupPipeline] = {}
         self._before = Counts()
         self._newest = newest
+        self._read_before: dict[int, int] = {}
         self._add_groups(groups, tag_ids, shadowed(configuration.tags, configuration.shadow))
 
     def _add_groups(self, groups: Sequence[ScanGroup], tag_ids: Mapping[str, int], shadow: Collection[str]) -> None:
@@ -88,6 +89,7 @@ class Pipeline:
                 past_us=self._configuration.past_limit_us,
                 shadowed=shadow,
             )
+            self._groups[group.number].go_on(self._read_before)
             self._group_of_tag.update(dict.fromkeys((tag.name for tag in group.tags), group.number))
             self._pending.touched.add(group.number)
 
@@ -102,10 +104,13 @@ class Pipeline:
             group = self._groups.pop(number)
             self._add(number, group.retire(now_us, known.ended))
             newest.append(group.newest())
+            self._read_before.update(group.read_so_far())
             self._pending.retired[number] = group
             self._before.add(group.counts)
         self._group_of_tag = {name: number for name, number in self._group_of_tag.items() if number in self._groups}
         self._newest = latest(newest)
+        for tag_id in known.ended:
+            self._read_before.pop(tag_id, None)
         self._add_groups(groups, known.tag_ids, known.shadowed)
 
     # -- the sink ------------------------------------------------------------------------------------------------

@@ -110,6 +110,36 @@ def test_a_tag_that_moves_has_no_sample_older_than_its_newest(pipeline, clock):
     assert times[1] == 1.0, "where it ended at the source before"
 
 
+def ends(pipeline: Pipeline) -> list[tuple[int, float]]:
+    return [row[:2] for row in sorted(rows(take(pipeline).stored)) if row[3] == BAD_SHUTDOWN]
+
+
+def test_a_stop_before_the_first_scan_of_the_new_group_ends_the_tags_that_went_on(pipeline, clock):
+    scan(pipeline, clock, 0, 1.0, 1.0)
+    clock.advance(SECOND)
+    pipeline.exchange([0], [group(2, "AC")], KnownTags(IDS, ended=[IDS["B"]]))
+    pipeline.exchange([2], [], KnownTags(IDS))
+    pipeline.exchange([], [group(3, "CAB", source="other")], KnownTags(IDS))
+    clock.advance(SECOND)
+    pipeline.finish()
+    assert ends(pipeline) == [(1, 2.0), (2, 1.0)], "B ended before, C was never read"
+
+
+def test_so_does_a_stop_when_a_source_has_told_nothing_new_since_then(pipeline, clock):
+    """A server that keeps the source time of a value that does not change."""
+    scan(pipeline, clock, 1, 5.0, at_s=0.0)
+    pipeline.exchange([1], [group(2, "D")], KnownTags(IDS))
+    clock.advance(SECOND)
+    before = take(pipeline).current[2]
+    assert (before.samples.tag_id.tolist(), before.last_scan_us.tolist()) == ([IDS["D"]], [START_US])
+    same = Scan(2, clock.wall_us(), np.array([START_US]), np.array([5.0]), np.zeros(1, np.uint32))
+    pipeline.accept(same)
+    after = take(pipeline).current[2]
+    assert (after.samples.tag_id.tolist(), after.last_scan_us.tolist()) == ([IDS["D"]], [START_US + SECOND])
+    pipeline.finish()
+    assert ends(pipeline) == [(IDS["D"], 1.0)]
+
+
 def test_counts_go_on(pipeline, clock):
     scan(pipeline, clock, 0, 1.0, 1.0)
     before = pipeline.counts().received

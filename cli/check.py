@@ -59,7 +59,7 @@ def summary(configuration: Configuration, verdict: str = RIGHT) -> Iterator[str]
     yield ""
     rows = [
         (
-            group.source, _protocol(configuration, group.source), configuration.sources[group.source].url,
+            group.source, configuration.sources[group.source].protocol, configuration.sources[group.source].url,
             group.scan_class, format_duration(group.rate_us), f"{len(group.tags):,}",
             f"{len(group.tags) * US_PER_S / group.rate_us:,.6g}",
         )
@@ -223,10 +223,6 @@ def _all_answer(configuration: Configuration) -> bool:
         tags = number_of(reading.tags, "tag")
         click.echo(f"historian: {reading.source}: {reading.error} ({tags} not read)", err=True)
     return not failed
-
-
-def _protocol(configuration: Configuration, source: str) -> str:
-    return "modbus" if isinstance(configuration.sources[source], ModbusSource) else "opcua"
 
 
 def _more(count: int) -> str:

@@ -12,7 +12,7 @@ from collectors.memory import SinkMemory
 from collectors.runner import SourceRunner
 from collectors.schedule import Timer
 from collectors.sink import Sink
-from historian.config.settings import ModbusSource, OpcUaSource, SourceSettings
+from historian.config.settings import OpcUaSource, SourceSettings
 from historian.model.scan import ScanGroup
 
 
@@ -38,8 +38,7 @@ class SourceTask:
 
     def new_health(self) -> SourceHealth:
         """The figures with which the task begins."""
-        protocol = "modbus" if isinstance(self.settings, ModbusSource) else "opcua"
-        return SourceHealth.going_on(protocol, self.settings.url, self.figures)
+        return SourceHealth.going_on(self.settings.protocol, self.settings.url, self.figures)
 
 
 def runner_of(task: SourceTask, drivers: Drivers, sink: Sink, timer: Timer) -> SourceRunner:

@@ -36,7 +36,7 @@ def connection_of(settings: SourceSettings) -> Hashable:
 
 def load_of(settings: SourceSettings, groups: Iterable[ScanGroup]) -> float:
     """The share of a processor that it takes to read these groups, roughly."""
-    protocol = "modbus" if isinstance(settings, ModbusSource) else "opcua"
+    protocol = settings.protocol
     return sum(
         (
             len(group.tags) * VALUE_US[protocol]

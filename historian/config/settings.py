@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import ClassVar, Literal, TypeAlias
 
 from historian.config.modbus_type import ByteOrder
 from historian.model.scan import ScanGroup
@@ -169,6 +169,8 @@ class ModbusSource:
     ``byte_order`` is that of types which name none.  ``in_flight``: so many requests may be under way at once.
     """
 
+    protocol: ClassVar[str] = "modbus"
+
     name: str
     url: str
     endpoint: NetworkEndpoint | SerialEndpoint
@@ -229,6 +231,8 @@ class OpcUaSource:
     within ``deadband``: nothing, or the tag's ``exc_dev``.  ``backfill``: gaps are filled from the server's history, of
     each at most its last ``backfill_limit_us``.
     """
+
+    protocol: ClassVar[str] = "opcua"
 
     name: str
     url: str

@@ -149,7 +149,8 @@ class RemoteWorker:
                 async with asyncio.timeout(wait_s):
                     await self._gone.wait()
         except TimeoutError:
-            log.warning("%s does not end in time; what its sources read last may be missing", self._name)
+            self._why = "does not end in time"
+            log.warning("%s %s; what its sources read last may be missing", self._name, self._why)
         finally:
             if self._process is not None:
                 self._process.kill()
@@ -181,6 +182,8 @@ class RemoteWorker:
         if not self._is_closing:
             self._state = "dead"
             self.sources.mark_bad(self._heard_us, f"{self._name}, which reads it, is gone; another takes its place")
+        elif self._why:
+            self.sources.mark_bad(self._heard_us, f"{self._name}, which read it, had to be killed")
         self._burial = asyncio.create_task(self._bury(process), name=f"{self._name}: end")
 
     async def _bury(self, process: WorkerProcess | None) -> None:

@@ -276,7 +276,7 @@ class SourceRunner:
             self._send_bad(group)
             return
         # Whoever waits for a turn here is slow; whoever comes late stood still.
-        began_us = self._timer.clock.wall_us()
+        began_us = self._timer.clock.monotonic_us()
         async with self._turn:
             # The connection may have been lost while another group had its turn.
             plan = self._plans.get(group.number)
@@ -298,7 +298,8 @@ class SourceRunner:
                 self._fail(error)
             return
         if not reading.tells_all:
-            self._mark_hole(group, began_us, reading)
+            # When it began, by the clock as it is now: it may have been set meanwhile.
+            self._mark_hole(group, clock.wall_us() - (clock.monotonic_us() - began_us), reading)
         for earlier in reading.before:
             self._sink.accept(_scan_of(group, earlier, clock.wall_us()))
         scan = _scan_of(group, reading, clock.wall_us())

@@ -186,7 +186,7 @@ class Bus:
         else:
             member.unit.answered()
             self._answered_by = member.unit.number, self._clock.monotonic_us()
-        return answer._replace(time_us=(received.sent_us + received.received_us) // 2, took_us=took_us)
+        return answer._replace(time_us=received.time_us, took_us=took_us)
 
     def _unreachable(self, member: Member, request: ReadRequest, answer: Answer, took_us: int) -> None:
         """The gateway does not reach the unit: as good as no answer, once it has said so twice."""

@@ -39,14 +39,13 @@ class NoAnswerError(LinkError):
 
 
 class Received(NamedTuple):
-    """An answer as it came: function code and what follows, when it was asked for and when it was there.
+    """An answer as it came: function code and what follows, and the time half way between request and answer.
 
-    ``sent_us`` and ``received_us`` are microseconds since 1970 UTC.
+    ``time_us`` is microseconds since 1970 UTC by the clock as it is behind the answer: it may have been set meanwhile.
     """
 
     pdu: bytes
-    sent_us: int
-    received_us: int
+    time_us: int
 
 
 class Link(AnyProtocol):
@@ -60,7 +59,7 @@ class Link(AnyProtocol):
         self._transport: asyncio.BaseTransport | None = None
         self._received = bytearray()
         self._waiting: dict[int, ReadRequest] = {}
-        self._answers: dict[int, asyncio.Future[tuple[bytes, int]]] = {}
+        self._answers: dict[int, asyncio.Future[tuple[bytes, int, int]]] = {}
         self._transaction = 0
         self._lost = ""
         self.bytes_received = 0
@@ -107,16 +106,16 @@ class Link(AnyProtocol):
         strays = self._framing.strays
         timer = loop.call_later(timeout_us / US_PER_S, _give_up, answer)
         try:
-            sent_us = self._clock.wall_us()
+            sent_us = self._clock.monotonic_us()
             self._send(self._framing.encode(request, transaction))
-            pdu, received_us = await answer
+            pdu, received_us, wall_us = await answer
         except TimeoutError:
             raise NoAnswerError(self._silence(timeout_us, strays), BAD_TIMEOUT) from None
         finally:
             timer.cancel()
             self._waiting.pop(transaction, None)
             self._answers.pop(transaction, None)
-        return Received(pdu, sent_us, received_us)
+        return Received(pdu, wall_us - (received_us - sent_us) // 2)
 
     async def settle(self, quiet_us: int, limit_us: int) -> None:
         """Wait until nothing has come for ``quiet_us``, ``limit_us`` at the most, and throw away what did come."""
@@ -167,7 +166,7 @@ class Link(AnyProtocol):
                 del self._waiting[transaction]
                 answer = self._answers[transaction]
                 if not answer.done():
-                    answer.set_result((pdu, self._clock.wall_us()))
+                    answer.set_result((pdu, self._clock.monotonic_us(), self._clock.wall_us()))
         except FramingError as error:
             self._fail(f"it sent {error}", BAD_COMMUNICATION_ERROR)
             self.close()
@@ -196,6 +195,6 @@ class Link(AnyProtocol):
         self._fail(reason_of(exc) if isinstance(exc, ssl.SSLError) else CONNECTION_LOST, BAD_NO_COMMUNICATION)
 
 
-def _give_up(answer: asyncio.Future[tuple[bytes, int]]) -> None:
+def _give_up(answer: asyncio.Future[tuple[bytes, int, int]]) -> None:
     if not answer.done():
         answer.set_exception(TimeoutError())

@@ -208,6 +208,17 @@ async def test_a_hole_is_longer_than_three_scans_and_a_minute(world, rate_s, hol
     assert world.health.overruns
 
 
+async def test_a_clock_that_is_set_while_a_reading_is_under_way_has_left_hours_out_too(world):
+    world.device.read_s = 0.4
+    async with running(world, world.runner()):
+        await world.run(5.2)
+        world.clock.step_wall(seconds=7200)
+        await world.run(5)
+    statuses = world.sink.statuses()
+    assert statuses[:6] == [GOOD] * 4 + [BAD_DATA_LOST, GOOD]
+    assert set(statuses[6:]) == {GOOD}
+
+
 async def test_a_source_that_is_slow_has_no_holes(world):
     world.device.read_s = 45
     async with running(world, world.runner(group(0), group(1))):

@@ -28,16 +28,17 @@ from historian.model.status import status_name
 
 
 class TickingClock:
-    """Each look at the wall clock is 100 us later than the one before."""
+    """Moves by 100 us with every look at how much time has passed; ``step_us`` sets the time of day."""
 
     def __init__(self) -> None:
-        self.now_us = 1_800_000_000_000_000
+        self.now_us = 0
+        self.step_us = 0
 
     def wall_us(self) -> int:
-        self.now_us += 100
-        return self.now_us
+        return 1_800_000_000_000_000 + self.now_us + self.step_us
 
     def monotonic_us(self) -> int:
+        self.now_us += 100
         return self.now_us
 
 
@@ -57,10 +58,26 @@ async def test_one_time_an_answer_half_way_between_request_and_answer() -> None:
     clock = TickingClock()
     group = group_of(tag("hr:0"), tag("hr:200"), tag("hr:1"), tag("hr:201", "float32"))
     async with scripted_device(counting) as device, connected(device, clock) as driver:
-        before_us = clock.now_us
+        # Between request and answer the clock is looked at by nobody else: 100 us, half of it is 50.
+        first, second, again, beside = (await driver.read(group, await driver.plan(group))).time_us.tolist()
+        assert (first, second) == (again, beside)
+        assert (first % 100, second % 100) == (50, 50)
+        assert first < second < clock.wall_us()
+
+
+async def test_a_clock_that_is_set_before_the_answer_gives_no_time_in_between() -> None:
+    clock = TickingClock()
+    hour_us = 3_600_000_000
+
+    def answer(request: Request) -> Iterable[bytes]:
+        clock.step_us = hour_us
+        return counting(request)
+
+    async with scripted_device(answer) as device, connected(device, clock) as driver:
+        before_us = clock.wall_us()
+        group = registers_from(0, 1)
         reading = await driver.read(group, await driver.plan(group))
-        first, second = before_us + 150, before_us + 350
-        assert reading.time_us.tolist() == [first, second, first, second]
+        assert 0 < int(reading.time_us[0]) - before_us - hour_us < 10_000
 
 
 async def test_waiting_for_the_connection_is_no_part_of_the_time() -> None:
@@ -68,10 +85,8 @@ async def test_waiting_for_the_connection_is_no_part_of_the_time() -> None:
     async with scripted_device(counting) as device, connected(device, clock) as driver:
         groups = [registers_from(0, 1), registers_from(1, 1), registers_from(2, 1)]
         plans = [await driver.plan(group) for group in groups]
-        before_us = clock.now_us
         readings = await asyncio.gather(*map(driver.read, groups, plans))
-        # Between request and answer the clock is looked at by nobody else: 100 us, half of it is 50.
-        middles = [int(reading.time_us[0]) - before_us for reading in readings]
+        middles = [int(reading.time_us[0]) for reading in readings]
         assert [middle % 100 for middle in middles] == [50, 50, 50]
         assert len(set(middles)) == 3
 

@@ -39,6 +39,12 @@ VERBS = {
 }
 """Name of each verb: dependency groups of pyproject.toml that it needs, and what it does."""
 
+LONG_TESTS = (
+    "tests/properties", "tests/soak", "tests/collectors/test_reconnects.py",
+    "tests/collectors/opcua/test_opcua_lost_data.py",
+)
+"""Where there are properties worth many examples, and tests that the suite of every day leaves out."""
+
 GATES = ("lint", "types", "layers", "wheel")
 
 USAGE_EXIT = 2
@@ -91,7 +97,7 @@ def command(verb, options):
         "historian": [program("historian")],
         "test": [*pytest, "-n", "2"],
         "slow": [
-            *pytest, "tests/properties", "tests/soak", "-n", "2", "-m", "slow or not slow", "--timeout", "1800",
+            *pytest, *LONG_TESTS, "-n", "2", "-m", "slow or not slow", "--timeout", "1800",
             "--hypothesis-profile", "slow",
         ],
         "bench": [*pytest, "benchmarks", "--benchmark-enable", "--benchmark-only", "--timeout", "600", "-s"],

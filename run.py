@@ -95,9 +95,10 @@ def command(verb, options):
     commands = {
         "demo": [program("historian"), "demo"],
         "historian": [program("historian")],
-        "test": [*pytest, "-n", "2"],
+        # Whoever is done takes from the other: tests end to end, which wait a lot, stand behind one another.
+        "test": [*pytest, "-n", "2", "--dist", "worksteal"],
         "slow": [
-            *pytest, *LONG_TESTS, "-n", "2", "-m", "slow or not slow", "--timeout", "1800",
+            *pytest, *LONG_TESTS, "-n", "2", "--dist", "worksteal", "-m", "slow or not slow", "--timeout", "1800",
             "--hypothesis-profile", "slow",
         ],
         "bench": [*pytest, "benchmarks", "--benchmark-enable", "--benchmark-only", "--timeout", "600", "-s"],

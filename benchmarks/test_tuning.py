@@ -22,6 +22,7 @@ from historian.tuning.trial import try_settings
 DATA = Path(__file__).parents[2] / "shared" / "data"
 TURBINES = DATA / "la_haute_borne" / "scada_2014_2015.parquet"
 COUNT = 200_000
+FEW = 20_000
 WITHIN = 0.1
 
 
@@ -55,7 +56,7 @@ def halves(whole: RawSeries) -> Iterator[RawSeries]:
 @pytest.mark.parametrize("name", signals())
 def test_time_of_a_tag(benchmark, figure, name):
     """200,000 samples, a dozen deviations each tried, encoded and held against the samples."""
-    raw = series(signals()[name])
+    raw = series(signals()[name][: COUNT if benchmark.enabled else FEW])
     found = benchmark.pedantic(lambda: tune(Tag(name, "", "", ""), raw, Wish()), rounds=1, iterations=1)
     assert found.chosen is not None
     if benchmark.stats is not None:

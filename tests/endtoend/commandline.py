@@ -70,10 +70,18 @@ def status(folder: Path) -> dict[str, Any]:
 def eventually(condition: Callable[[], object], what: str, timeout_s: float = WAIT_S) -> Any:
     """The first true result of ``condition``; fails when there is none in time."""
     deadline = time.monotonic() + timeout_s
-    while not (result := condition()):
+    while not (result := _asked(condition)):
         if time.monotonic() > deadline:
             raise AssertionError(f"waited {timeout_s:g} s in vain until {what}")
-        time.sleep(0.05)
+    return result
+
+
+def _asked(condition: Callable[[], object]) -> object:
+    """What the condition says; then a pause as long as it took, so that asking leaves a processor to who is asked."""
+    begun_s = time.monotonic()
+    result = condition()
+    if not result:
+        time.sleep(max(0.05, time.monotonic() - begun_s))
     return result
 
 

@@ -142,7 +142,7 @@ def test_auto_starts_none_for_a_small_plant(folder):
 
 
 @pytest.mark.parametrize("wrong", ["many", "-1", "1.5"])
-def test_what_is_no_number_of_workers_is_refused(folder, wrong):
-    done = historian("collect", "--workers", wrong, folder=folder)
+def test_what_is_no_number_of_workers_is_refused(tmp_path, wrong):
+    done = historian("collect", "--workers", wrong, folder=tmp_path)
     assert done.returncode == 2
     assert f"got '{wrong}', wanted a whole number from 0 on, or auto" in done.stderr

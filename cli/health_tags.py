@@ -81,6 +81,7 @@ OF_THE_PROCESS: Final = (
     _Figure("commit_p99_ms", "ms", "99th percentile of the time of a commit", _of("commit_p99_ms"), 0.5),
     _Figure("commit_rows", "", "samples of the last commit", _of("commit_rows"), 0.0),
     _Figure("pending_rows", "", "samples in memory that the store could not take", _of("pending_rows"), 0.0),
+    _Figure("late_rows", "", "samples from histories of devices that are not stored yet", _of("late_rows"), 0.0),
     _Figure("samples_in", "", "values read since the start", _of("samples_in"), 0.0),
     _Figure("samples_stored", "", "samples stored since the start", _of("samples_stored"), 0.0),
     _Figure("quarantined", "", "samples refused since the start", _of("quarantined")),

@@ -52,6 +52,7 @@ class ProcessFigures:
             "commit_max_ms": commits.commit_max_ms,
             "commit_rows": commits.commit_rows,
             "pending_rows": commits.waiting_samples,
+            "late_rows": pipeline.late_rows,
             "memory_bytes": sum(each.get("memory_bytes", 0) for each in everybody),
             "cpu_percent": sum(each.get("cpu_percent", 0.0) for each in everybody),
             "main_cpu_percent": own["cpu_percent"],

@@ -143,6 +143,11 @@ class Pipeline:
         """So many of those are not stored yet; more than anybody waits for while there is no room at all."""
         return NO_ROOM if self._suspended else self._late_waiting
 
+    @property
+    def late_rows(self) -> int:
+        """So many of those are not stored yet."""
+        return self._late_waiting
+
     def late_stored(self, count: int) -> None:
         """So many of those are in the store now."""
         self._late_waiting -= count

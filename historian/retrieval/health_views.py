@@ -80,6 +80,7 @@ PROCESS_SCHEMA: Final = pa.schema(
         ("commit_max_ms", pa.float64()),
         ("commit_rows", pa.int64()),
         ("pending_rows", pa.int64()),
+        ("late_rows", pa.int64()),
         ("memory_bytes", pa.int64()),
         ("cpu_percent", pa.float64()),
         ("main_cpu_percent", pa.float64()),

@@ -49,7 +49,8 @@ def is_alive(pid: int) -> bool:
 def test_two_workers_read_what_one_process_would_have_read(folder):
     with Collecting(folder, ["--workers", "2"]) as collecting:
         collecting.wait_until_connected()
-        eventually(lambda: rows("select 1 from samples limit 1", folder), "there are samples")
+        unread = "select 1 from snapshot where status = 'BadWaitingForInitialData'"
+        eventually(lambda: not rows(unread, folder), "every tag was read, those of slow scan classes too")
         pids = {row["pid"] for row in eventually(lambda: running(folder), "the workers run").values()}
         assert len(pids) == 2
         assert collecting.process.pid not in pids

@@ -156,6 +156,15 @@ async def test_times_that_no_sample_can_have_go_to_quarantine(world: World) -> N
     assert [(sample.time_us, sample.value) for sample in commit.quarantined] == [(year_9000, "1.0"), (5, "2.0")]
 
 
+def test_nobody_brings_more_while_there_is_no_room_at_all(world: World) -> None:
+    world.scan(0.0)
+    world.pipeline.accept_late(late([(0, world.clock.wall_us() - 50, 1.0)]))
+    assert world.pipeline.late_rows == world.pipeline.late_waiting == 1
+    world.pipeline.suspend()
+    assert world.pipeline.late_rows == 1
+    assert world.pipeline.late_waiting > 1_000_000
+
+
 async def test_a_store_without_room_keeps_them_waiting(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.scan(0.0)
     await world.loop.commit_once()

@@ -53,6 +53,7 @@ def watch(collecting: Collecting, seconds: float, pids: Sequence[int] = ()) -> l
     moments = [_moment(collecting, pids)]
     end_s = moments[0].time_s + seconds
     while (left_s := end_s - time.monotonic()) > 0:
+        # Nothing to wait for but the time itself: what is measured is how the collector spends it.
         time.sleep(min(EVERY_S, left_s))
         collecting.assert_running()
         moments.append(_moment(collecting, pids))

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from collectors.simulator.plant import Plant
 from endtoend.commandline import Collecting, eventually, historian, rows
 
 pytestmark = [
@@ -17,13 +16,6 @@ pytestmark = [
 
 NUMBER = "select tag_id from tags where tag = 'NEW.PV'"
 COUNT = "select count(*) as n from samples where tag = 'NEW.PV'"
-
-
-@pytest.fixture
-def folder(tmp_path: Path):
-    with Plant() as plant:
-        plant.write_configuration(tmp_path)
-        yield tmp_path
 
 
 def done(folder: Path, *arguments: str) -> str:

@@ -11,20 +11,12 @@ from typing import Any
 
 import pytest
 
-from collectors.simulator.plant import Plant
 from endtoend.commandline import Collecting, eventually, health, historian, rows, status
 
 pytestmark = [
     pytest.mark.timeout(120),
     pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals"),
 ]
-
-
-@pytest.fixture
-def folder(tmp_path: Path):
-    with Plant() as plant:
-        plant.write_configuration(tmp_path)
-        yield tmp_path
 
 
 def workers(folder: Path) -> dict[str, dict[str, Any]]:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from asyncua import ua
 
 from collectors.driver import Reading
 from collectors.opcua.subscribe_driver import OpcUaSubscriptionDriver
-from conformance.opcua_servers import AsyncuaServer
+from conformance.opcua_servers import AsyncuaServer, tag_at
 from historian.model.scan import ScanGroup
 from historian.model.tag import Tag
 
@@ -22,6 +22,24 @@ START: Final = datetime.now(UTC) + timedelta(days=1)
 
 def group_of(*tags: Tag, rate_us: int = RATE_US) -> ScanGroup:
     return ScanGroup(0, "plant", "fast", rate_us, 0, tags)
+
+
+class Watched(NamedTuple):
+    """A node that a driver has subscribed to, alone in its group."""
+
+    address: str
+    driver: OpcUaSubscriptionDriver
+    group: ScanGroup
+    plan: Any
+
+
+async def watched(
+    server: AsyncuaServer, connecting: Awaitable[OpcUaSubscriptionDriver], name: str, value: float
+) -> Watched:
+    """Add a node with this value, and subscribe to it with the driver that is ``connecting``."""
+    address = server.add(name, value, ua.VariantType.Double)
+    driver, group = await connecting, group_of(tag_at(address))
+    return Watched(address, driver, group, await driver.plan(group))
 
 
 def set_values(server: AsyncuaServer, address: str, *values: Any, start: datetime | None = None) -> None:

@@ -18,7 +18,7 @@ from collectors.opcua import subscribe_driver
 from collectors.opcua.subscribe_driver import OpcUaSubscriptionDriver, SubscribePlan
 from conformance.collector_suite import eventually
 from conformance.opcua_servers import AsyncuaServer, tag_at
-from conformance.opcua_subscribing import RATE_US, START, collected, group_of, history, read_on, set_values
+from conformance.opcua_subscribing import RATE_US, START, collected, group_of, history, read_on, set_values, watched
 from conformance.relay import Relay
 from historian.errors import SourceUnavailableError
 from historian.model.clock import SystemClock
@@ -32,10 +32,7 @@ async def test_a_server_that_says_nothing_any_more_is_unavailable(
 ) -> None:
     """The connection stands, but not even a keep-alive comes."""
     monkeypatch.setattr(subscribe_driver, "ALIVE_US", RATE_US)
-    address = server.add(name, 1.0, ua.VariantType.Double)
-    driver = await subscribe(timeout_us=300_000)
-    group = group_of(tag_at(address))
-    plan = await driver.plan(group)
+    _, driver, group, plan = await watched(server, subscribe(timeout_us=300_000), name, 1.0)
     assert isinstance(plan, SubscribePlan)
     await driver.read(group, plan)
     server.do(server.server.iserver.subscription_service.subscriptions[plan.number].stop())
@@ -48,10 +45,7 @@ async def test_a_server_that_says_nothing_any_more_is_unavailable(
 async def test_a_lost_connection_is_told_at_the_next_reading(
     server: AsyncuaServer, subscribe: Connect, name: str
 ) -> None:
-    address = server.add(name, 1.0, ua.VariantType.Double)
-    driver = await subscribe()
-    group = group_of(tag_at(address))
-    plan = await driver.plan(group)
+    _, driver, group, plan = await watched(server, subscribe(), name, 1.0)
     await driver.read(group, plan)
     server.listen(False)
     try:
@@ -100,10 +94,7 @@ async def test_a_short_loss_of_the_connection_costs_nothing(
 async def test_a_server_that_has_forgotten_the_session_is_connected_anew(
     server: AsyncuaServer, subscribe: Connect, name: str
 ) -> None:
-    address = server.add(name, 1.0, ua.VariantType.Double)
-    driver = await subscribe()
-    group = group_of(tag_at(address))
-    plan = await driver.plan(group)
+    _, driver, group, plan = await watched(server, subscribe(), name, 1.0)
     await driver.read(group, plan)
 
     async def forget() -> None:
@@ -121,10 +112,7 @@ async def test_a_server_that_has_forgotten_the_session_is_connected_anew(
 async def test_a_subscription_that_the_server_ends_is_unavailable(
     server: AsyncuaServer, subscribe: Connect, name: str
 ) -> None:
-    address = server.add(name, 1.0, ua.VariantType.Double)
-    driver = await subscribe()
-    group = group_of(tag_at(address))
-    plan = await driver.plan(group)
+    address, driver, group, plan = await watched(server, subscribe(), name, 1.0)
     assert isinstance(plan, SubscribePlan)
     await driver.read(group, plan)
     code = ua.StatusCode(ua.UInt32(0x800A0000))

@@ -22,7 +22,7 @@ from collectors.opcua.subscribe_driver import SubscribePlan
 from collectors.opcua.subscription import OVERFLOW, turns
 from conformance.collector_suite import eventually
 from conformance.opcua_servers import AsyncuaServer, tag_at
-from conformance.opcua_subscribing import START, collected, group_of, history, set_values
+from conformance.opcua_subscribing import START, collected, group_of, history, set_values, watched
 from historian.model.error_bound import ErrorBound
 from historian.model.status import (
     BAD_DATA_LOST,
@@ -74,20 +74,14 @@ async def test_every_change_comes_in_its_order(server: AsyncuaServer, subscribe:
 async def test_what_does_not_change_is_told_again_at_its_own_time(
     server: AsyncuaServer, subscribe: Connect, name: str
 ) -> None:
-    address = server.add(name, 1.0, ua.VariantType.Double)
-    driver = await subscribe()
-    group = group_of(tag_at(address))
-    plan = await driver.plan(group)
+    _, driver, group, plan = await watched(server, subscribe(), name, 1.0)
     one, other = await driver.read(group, plan), await driver.read(group, plan)
     assert one.time_us.tolist() == other.time_us.tolist()
     assert other.before == ()
 
 
 async def test_several_at_one_arrival_time_stay_in_order(server: AsyncuaServer, subscribe: Connect, name: str) -> None:
-    address = server.add(name, 0.0, ua.VariantType.Double)
-    driver = await subscribe(timestamps="arrival", queue_size=100)
-    group = group_of(tag_at(address))
-    plan = await driver.plan(group)
+    address, driver, group, plan = await watched(server, subscribe(timestamps="arrival", queue_size=100), name, 0.0)
     await driver.read(group, plan)
     set_values(server, address, *map(float, range(1, 21)))
     readings = await collected(driver, group, plan, lambda reading: reading.value[0] == 20.0)
@@ -101,10 +95,7 @@ async def test_several_at_one_arrival_time_stay_in_order(server: AsyncuaServer, 
 
 async def test_an_overflow_is_counted_and_marks_the_gap(server: AsyncuaServer, subscribe: Connect, name: str) -> None:
     """asyncua's server drops without a word, so the bit is put there as another server would."""
-    address = server.add(name, 0.0, ua.VariantType.Double)
-    driver = await subscribe()
-    group = group_of(tag_at(address))
-    plan = await driver.plan(group)
+    address, driver, group, plan = await watched(server, subscribe(), name, 0.0)
     first = await driver.read(group, plan)
     late = ua.DataValue(ua.Variant(7.0), ua.StatusCode(ua.UInt32(OVERFLOW)))
     set_values(server, address, late, 8.0, start=START + timedelta(days=365 * 10))
@@ -119,10 +110,7 @@ async def test_an_overflow_is_counted_and_marks_the_gap(server: AsyncuaServer, s
 async def test_a_message_that_is_missing_is_asked_for_again(
     server: AsyncuaServer, subscribe: Connect, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    address = server.add(name, 0.0, ua.VariantType.Double)
-    driver = await subscribe(queue_size=100)
-    group = group_of(tag_at(address))
-    plan = await driver.plan(group)
+    address, driver, group, plan = await watched(server, subscribe(queue_size=100), name, 0.0)
     await driver.read(group, plan)
     decode, dropped = publishing.decode_publish, []
 
@@ -171,10 +159,7 @@ async def test_a_full_queue_of_ours_leaves_the_rest_at_the_server(
 ) -> None:
     """Back-pressure: nothing is asked for while nobody fetches, and nothing is dropped here."""
     monkeypatch.setattr(publishing, "MOST_WAITING", 5)
-    address = server.add(name, 0.0, ua.VariantType.Double)
-    driver = await subscribe(queue_size=10_000)
-    group = group_of(tag_at(address))
-    plan = await driver.plan(group)
+    address, driver, group, plan = await watched(server, subscribe(queue_size=10_000), name, 0.0)
     assert isinstance(plan, SubscribePlan)
     await driver.read(group, plan)
     publisher = driver._publisher
